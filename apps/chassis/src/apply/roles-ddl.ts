@@ -1,0 +1,63 @@
+import { quoteIdentifier, quoteLiteral } from "../schema/identifier.ts";
+import type { Table } from "../schema/table.ts";
+
+/** The group roles; logins are made members of one. Rights are of DESIGN's table of classes, and nothing beyond. */
+export const groupRoles = ["quartet_crud", "quartet_micro", "quartet_nano", "quartet_relay"] as const;
+
+/** Creates the group roles where they are missing. Two databases of one server share them. */
+export function createRolesSql(): readonly string[] {
+  return groupRoles.map(
+    (role) => `do $$ begin create role ${role} nologin;
+exception when duplicate_object or unique_violation then null; end $$`,
+  );
+}
+
+/** Grants on the main database. */
+export function mainGrantsSql(tables: readonly Table[], database: string): readonly string[] {
+  const names = tables.map((table) => table.sqlName).join(", ");
+  const schemas = [...new Set(["quartet", ...tables.map((table) => table.schemaName)])]
+    .map(quoteIdentifier)
+    .join(", ");
+  return [
+    `revoke temporary on database ${quoteIdentifier(database)} from public`,
+    `grant usage on schema ${schemas} to quartet_crud, quartet_micro, quartet_nano`,
+    "grant usage on schema quartet to quartet_relay",
+    `grant select on ${names} to quartet_nano, quartet_micro`,
+    `grant select, insert, update, delete on ${names} to quartet_crud`,
+    "grant insert on quartet.outbox, quartet.inbox to quartet_crud",
+    "grant select on quartet.outbox to quartet_relay",
+  ];
+}
+
+/** Grants on the events database. */
+export function eventsGrantsSql(
+  logTables: readonly string[],
+  relayTables: readonly Table[],
+  database: string,
+): readonly string[] {
+  const names = [
+    ...logTables.map((name) => `quartet.${quoteIdentifier(name)}`),
+    ...relayTables.map((table) => table.sqlName),
+  ].join(", ");
+  return [
+    `revoke temporary on database ${quoteIdentifier(database)} from public`,
+    "grant usage on schema quartet to quartet_micro, quartet_relay",
+    "grant insert on quartet.outbox, quartet.inbox to quartet_micro",
+    `grant select, insert, update, delete on ${names} to quartet_relay`,
+    "grant select, insert on quartet.outbox to quartet_relay",
+  ];
+}
+
+/**
+ * A login of a class. REPLICATION is an attribute, not a right, so a group cannot hand it on.
+ *
+ * @param role one of `groupRoles`
+ */
+export function createLoginSql(login: string, password: string, role: (typeof groupRoles)[number]): string {
+  const name = quoteIdentifier(login);
+  const attributes = role === "quartet_relay" ? "login replication" : "login";
+  return `do $$ begin create role ${name} ${attributes};
+exception when duplicate_object or unique_violation then null; end $$;
+alter role ${name} with ${attributes} password ${quoteLiteral(password)};
+grant ${role} to ${name}`;
+}

@@ -1,0 +1,96 @@
+import type { DescMessage, Message, MessageInitShape, Registry } from "@bufbuild/protobuf";
+import type { Kysely } from "kysely";
+import type { PoolClient } from "pg";
+import { QuartetError } from "../error/quartet-error.ts";
+import { appendEvents } from "../outbox/append-events.ts";
+import { deriveEventId } from "../outbox/event-id.ts";
+import type { OutboxEvent } from "../outbox/outbox-event.ts";
+import { createTransactionKysely } from "../pbtable/kysely.ts";
+import type { TableTypes } from "../pbtable/table-types.ts";
+import { TableWriter } from "../pbtable/table-writer.ts";
+import { aggregateTypeOf } from "../schema/event.ts";
+import { encodeJson } from "../schema/json.ts";
+import { tableOf } from "../schema/table.ts";
+import { type DecidedEvent, type DecidedWrite, decideEvent } from "../service/decision.ts";
+import type { Domain } from "../service/domain.ts";
+import type { PublishOptions, WriteContext } from "../service/write.ts";
+
+/** What causes writes and events: ids are derived from it. */
+export interface Cause {
+  /** UUIDv7 of the event, or of this very execution, that causes them. */
+  readonly causeId: string;
+  /** Orders events that name no key. Empty for reactions: then the cause orders them. */
+  readonly operationId: string;
+  readonly acceptTime: Date;
+  readonly traceparent: string | undefined;
+}
+
+/**
+ * Runs all writes of a decision in the caller's transaction, in order, then publishes what they and the decision
+ * publish, in one statement.
+ *
+ * @returns the results of the writes, in order.
+ */
+export async function applyWrites(
+  client: PoolClient,
+  domain: Domain,
+  cause: Cause,
+  decided: { readonly writes: readonly DecidedWrite[]; readonly events: readonly DecidedEvent[] },
+): Promise<readonly Message[]> {
+  const tx = new Transaction(client, domain.registry, cause);
+  const results: Message[] = [];
+  for (const { desc, input } of decided.writes) {
+    const write = domain.writes.get(desc.typeName);
+    if (write === undefined) {
+      throw new QuartetError("unprocessable_event", `No write of this domain takes a ${desc.typeName}.`, {
+        fix: "List it in the writes of quartet.config.ts.",
+      });
+    }
+    results.push(await write.run(tx, input as never));
+  }
+  await appendEvents(client, sealEvents([...tx.published, ...decided.events], cause, domain.registry));
+  return results;
+}
+
+/** Gives decided events their derived ids, keys and canonical payloads. */
+export function sealEvents(events: readonly DecidedEvent[], cause: Cause, registry: Registry): OutboxEvent[] {
+  return events.map(({ desc, event, key }, index) => ({
+    id: deriveEventId(cause.causeId, `event/${index}`),
+    aggregateType: aggregateTypeOf(desc),
+    aggregateId: key ?? (cause.operationId || cause.causeId),
+    type: desc.typeName,
+    payload: JSON.stringify(encodeJson(desc, event as never, registry)),
+    causationId: cause.causeId,
+    correlationId: cause.operationId || undefined,
+    traceparent: cause.traceparent,
+  }));
+}
+
+class Transaction implements WriteContext {
+  readonly published: DecidedEvent[] = [];
+  readonly operationId: string;
+  readonly acceptTime: Date;
+  readonly #client: PoolClient;
+  readonly #registry: Registry;
+  #db: Kysely<TableTypes> | undefined;
+
+  constructor(client: PoolClient, registry: Registry, cause: Cause) {
+    this.#client = client;
+    this.#registry = registry;
+    this.operationId = cause.operationId || cause.causeId;
+    this.acceptTime = cause.acceptTime;
+  }
+
+  get db(): Kysely<TableTypes> {
+    this.#db ??= createTransactionKysely(this.#client);
+    return this.#db;
+  }
+
+  table<D extends DescMessage>(message: D): TableWriter<D> {
+    return new TableWriter<D>(tableOf(message), this.#client, this.#registry);
+  }
+
+  publish<D extends DescMessage>(event: D, init: MessageInitShape<D>, options?: PublishOptions): void {
+    this.published.push(decideEvent(event, init, options));
+  }
+}

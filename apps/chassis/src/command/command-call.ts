@@ -1,0 +1,36 @@
+import type { Message } from "@bufbuild/protobuf";
+import type { DomainMethod } from "../service/domain.ts";
+
+/** One command on its way: what was asked, by whom, under which operation, until when. */
+export interface CommandCall {
+  readonly method: DomainMethod;
+  readonly request: Message;
+  readonly operationId: string;
+  /** The client gave an idempotency key: the operation is recorded and its answer replayed. */
+  readonly keyed: boolean;
+  readonly principal: string;
+  readonly fingerprint: string;
+  readonly acceptTime: Date;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+  readonly traceparent: string | undefined;
+}
+
+/** How a command ended for its caller. */
+export type CommandOutcome = CommandAnswer | CommandAcceptance;
+
+export interface CommandAnswer {
+  readonly kind: "answered";
+  readonly answer: Message;
+  /** For the `Quartet-Position` header: reads at or past it see the effects. */
+  readonly position: string | undefined;
+  /** The answer of an earlier request with the same key. */
+  readonly replayed: boolean;
+  /** Undefined when the operation is not recorded. */
+  readonly operationId: string | undefined;
+}
+
+export interface CommandAcceptance {
+  readonly kind: "accepted";
+  readonly operationId: string;
+}

@@ -1,0 +1,42 @@
+import { create, type Message, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import { QuartetError } from "../error/quartet-error.ts";
+import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import type { EventInfo } from "../service/contexts.ts";
+import type { Decision } from "../service/decision.ts";
+import type { Reaction } from "../service/reaction.ts";
+import { Written } from "../service/written.ts";
+import type { CommandCall } from "./command-call.ts";
+import { type CallScope, createCommandContext, createReactionContext } from "./handler-context.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** Runs a command's handler: reads and computes, and collects what it wants written. Nothing is written here. */
+export async function decideCommand(runtime: Runtime, call: CommandCall): Promise<Decision> {
+  const { handler, desc, name } = call.method;
+  if (handler.kind !== "command") throw new QuartetError("internal", `${name} is no command.`);
+  const ctx = createCommandContext(runtime, call, call.operationId);
+  try {
+    const answer = await handler.run(ctx, call.request as never);
+    if (answer instanceof Written) return ctx.recorder.finish(answer);
+    const message: Message = create(desc.output, answer as MessageInitShape<typeof desc.output>);
+    return ctx.recorder.finish(message);
+  } catch (error) {
+    throw translateDatabaseError(error);
+  }
+}
+
+/** Runs a reaction's handler on an event. */
+export async function decideReaction(
+  runtime: Runtime,
+  reaction: Reaction,
+  scope: CallScope,
+  info: EventInfo,
+  event: Message,
+): Promise<Decision> {
+  const ctx = createReactionContext(runtime, scope, info);
+  try {
+    await reaction.run(ctx, event as MessageShape<typeof reaction.event>);
+  } catch (error) {
+    throw translateDatabaseError(error);
+  }
+  return ctx.recorder.finish(undefined);
+}

@@ -1,0 +1,125 @@
+import {
+  create,
+  type DescMessage,
+  type DescService,
+  type Message,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
+import { homeOf, mayCall, type ServiceClass } from "../class/service-class.ts";
+import { QuartetError } from "../error/quartet-error.ts";
+import type { ReadonlyKysely } from "../pbtable/kysely.ts";
+import { TableReader } from "../pbtable/table-reader.ts";
+import { methodKind, methodName } from "../schema/method.ts";
+import { tableOf } from "../schema/table.ts";
+import type {
+  CallContext,
+  CommandContext,
+  EventInfo,
+  QueryContext,
+  ReactionContext,
+  ServiceClient,
+} from "../service/contexts.ts";
+import { DecisionRecorder } from "../service/decision.ts";
+import type { PublishOptions, Write } from "../service/write.ts";
+import type { Written } from "../service/written.ts";
+import { type Runtime, requireMain } from "./runtime.ts";
+
+/** Who calls, and until when. */
+export interface CallScope {
+  readonly principal: string;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+}
+
+class HandlerCallContext implements CallContext {
+  readonly signal: AbortSignal;
+  readonly deadlineMs: number;
+  readonly principal: string;
+  protected readonly runtime: Runtime;
+
+  constructor(runtime: Runtime, scope: CallScope) {
+    this.runtime = runtime;
+    this.signal = scope.signal;
+    this.deadlineMs = scope.deadlineMs;
+    this.principal = scope.principal;
+  }
+
+  call<S extends DescService>(service: S): ServiceClient<S> {
+    const methods = service.methods.map((desc) => {
+      const invoke = (init: MessageInitShape<DescMessage>): Promise<Message> => {
+        const method = this.runtime.domain.methods.get(methodName(desc));
+        if (method === undefined) {
+          throw new QuartetError("unimplemented", `${methodName(desc)} is not a method of this domain.`);
+        }
+        refuseUpward(this.runtime.found.serviceClass, homeOf(methodKind(desc)), methodName(desc));
+        return this.runtime.callDown(method, create(desc.input, init), this);
+      };
+      return [desc.localName, invoke] as const;
+    });
+    // Built from the service's own methods, so it has exactly the functions the mapped type names.
+    return Object.fromEntries(methods) as ServiceClient<S>;
+  }
+}
+
+function refuseUpward(caller: ServiceClass, callee: ServiceClass, name: string): void {
+  if (mayCall(caller, callee)) return;
+  throw new QuartetError("permission_denied", `A ${caller} may not call ${name}, which is a ${callee}'s.`, {
+    fix: "Call only lower classes; upward, publish an event.",
+  });
+}
+
+class HandlerQueryContext extends HandlerCallContext implements QueryContext {
+  get db(): ReadonlyKysely {
+    return requireMain(this.runtime).reader;
+  }
+
+  table<D extends DescMessage>(message: D): TableReader<D> {
+    return new TableReader<D>(tableOf(message), requireMain(this.runtime).pool, this.runtime.domain.registry);
+  }
+}
+
+class HandlerCommandContext extends HandlerQueryContext implements CommandContext {
+  readonly operationId: string;
+  readonly recorder = new DecisionRecorder();
+
+  constructor(runtime: Runtime, scope: CallScope, operationId: string) {
+    super(runtime, scope);
+    this.operationId = operationId;
+  }
+
+  write<I extends DescMessage, M extends Message>(
+    write: Write<I, M>,
+    intent: MessageInitShape<I>,
+  ): Written<M> {
+    return this.recorder.write(write, intent);
+  }
+
+  publish<D extends DescMessage>(event: D, init: MessageInitShape<D>, options?: PublishOptions): void {
+    this.recorder.publish(event, init, options);
+  }
+}
+
+class HandlerReactionContext extends HandlerCommandContext implements ReactionContext {
+  readonly event: EventInfo;
+
+  constructor(runtime: Runtime, scope: CallScope, event: EventInfo) {
+    super(runtime, scope, event.id);
+    this.event = event;
+  }
+}
+
+export function createCallContext(runtime: Runtime, scope: CallScope): CallContext {
+  return new HandlerCallContext(runtime, scope);
+}
+
+export function createQueryContext(runtime: Runtime, scope: CallScope): QueryContext {
+  return new HandlerQueryContext(runtime, scope);
+}
+
+export function createCommandContext(runtime: Runtime, scope: CallScope, operationId: string) {
+  return new HandlerCommandContext(runtime, scope, operationId);
+}
+
+export function createReactionContext(runtime: Runtime, scope: CallScope, event: EventInfo) {
+  return new HandlerReactionContext(runtime, scope, event);
+}

@@ -1,0 +1,74 @@
+import { create, type Message, type Registry } from "@bufbuild/protobuf";
+import { type Any, anyUnpack, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { QuartetError } from "../error/quartet-error.ts";
+import { type Intent, IntentSchema } from "../gen/quartet/v1/intent_pb.ts";
+import type { DecidedEvent, DecidedWrite, Decision } from "../service/decision.ts";
+import { Written } from "../service/written.ts";
+import { type OperationHead, packAnswer } from "./operations.ts";
+
+/** A decision as the message that carries it to the crud class. `head` is undefined for a reaction. */
+export function encodeIntent(
+  decision: Decision,
+  head: OperationHead | undefined,
+  registry: Registry,
+): Intent {
+  return create(IntentSchema, {
+    operationId: head?.operationId ?? "",
+    method: head?.method ?? "",
+    principal: head?.principal ?? "",
+    fingerprint: head?.fingerprint ?? "",
+    acceptTime: timestampFromDate(head?.acceptTime ?? new Date()),
+    writes: decision.writes.map(({ input }) => packAnswer(input, registry)),
+    events: decision.events.map(({ event, key }) => ({ event: packAnswer(event, registry), key: key ?? "" })),
+    answer: encodeAnswer(decision.answer, registry),
+  });
+}
+
+function encodeAnswer(answer: Decision["answer"], registry: Registry): Intent["answer"] {
+  if (answer === undefined) return { case: undefined };
+  if (answer instanceof Written) return { case: "answerOfWrite", value: answer.index };
+  return { case: "answerValue", value: packAnswer(answer, registry) };
+}
+
+/** What an intent wants written, with its messages unpacked. */
+export interface ReadIntent {
+  /** Undefined for a reaction's intent. */
+  readonly head: OperationHead | undefined;
+  readonly acceptTime: Date;
+  readonly writes: readonly DecidedWrite[];
+  readonly events: readonly DecidedEvent[];
+  /** The command's answer, given the results of its writes. */
+  answerOf(results: readonly Message[]): Message | undefined;
+}
+
+/** @throws QuartetError `unprocessable_event` when a message is of a type this build does not know. */
+export function readIntent(intent: Intent, registry: Registry): ReadIntent {
+  const acceptTime = intent.acceptTime === undefined ? new Date() : timestampDate(intent.acceptTime);
+  const { operationId, method, principal, fingerprint, answer } = intent;
+  return {
+    head: operationId === "" ? undefined : { operationId, method, principal, fingerprint, acceptTime },
+    acceptTime,
+    writes: intent.writes.map((any) => {
+      const { desc, message } = unpack(any, registry);
+      return { desc, input: message };
+    }),
+    events: intent.events.map(({ event, key }) => {
+      const { desc, message } = unpack(event, registry);
+      return { desc, event: message, key: key || undefined };
+    }),
+    answerOf: (results) =>
+      answer.case === "answerValue" ? unpack(answer.value, registry).message : results[answer.value ?? -1],
+  };
+}
+
+export function unpack(any: Any | undefined, registry: Registry) {
+  const desc = any === undefined ? undefined : registry.getMessage(any.typeUrl.split("/").at(-1) ?? "");
+  const message = any === undefined ? undefined : anyUnpack(any, registry);
+  if (desc === undefined || message === undefined) {
+    throw new QuartetError(
+      "unprocessable_event",
+      `This build does not know ${any?.typeUrl ?? "an empty Any"}.`,
+    );
+  }
+  return { desc, message };
+}

@@ -1,0 +1,67 @@
+import { QuartetError } from "../error/quartet-error.ts";
+import {
+  type CommandAccepted,
+  CommandAcceptedSchema,
+  CommandFailedSchema,
+  IntentSchema,
+} from "../gen/quartet/v1/intent_pb.ts";
+import { decodeStoredJson } from "../schema/json.ts";
+import type { CallScope } from "./handler-context.ts";
+import { decideAccepted, recordAccepted } from "./receive-accepted.ts";
+import { receiveFailure, receiveIntent } from "./receive-intent.ts";
+import { receiveReaction } from "./receive-reaction.ts";
+import { type ReceivedEvent, reactionPrefix, systemSubscriptions } from "./received-event.ts";
+import type { Runtime } from "./runtime.ts";
+
+/**
+ * Gives a pushed event its effect, once: returns normally when the effect is committed, now or before.
+ *
+ * @throws QuartetError whose code tells the relay whether to try again (see `error-codes.ts`).
+ */
+export async function receiveEvent(runtime: Runtime, event: ReceivedEvent, scope: CallScope): Promise<void> {
+  if (event.subscription.startsWith(reactionPrefix)) return receiveReaction(runtime, event, scope);
+  switch (event.subscription) {
+    case systemSubscriptions.intents:
+      requireCrud(runtime, event);
+      return event.type === CommandFailedSchema.typeName
+        ? receiveFailure(runtime, event, decode(runtime, event, CommandFailedSchema))
+        : receiveIntent(runtime, event, decode(runtime, event, IntentSchema));
+    case systemSubscriptions.operations:
+      requireCrud(runtime, event);
+      return recordAccepted(runtime, decodeAccepted(runtime, event));
+    case systemSubscriptions.decisions:
+      return decideAccepted(runtime, event, decodeAccepted(runtime, event), scope);
+    default:
+      throw new QuartetError(
+        "unprocessable_event",
+        `There is no subscription "${event.subscription}" here.`,
+        {
+          field: "quartet-subscription",
+        },
+      );
+  }
+}
+
+function decodeAccepted(runtime: Runtime, event: ReceivedEvent): CommandAccepted {
+  return decode(runtime, event, CommandAcceptedSchema);
+}
+
+function decode<D extends typeof CommandAcceptedSchema | typeof CommandFailedSchema | typeof IntentSchema>(
+  runtime: Runtime,
+  event: ReceivedEvent,
+  desc: D,
+) {
+  if (event.type !== desc.typeName) {
+    throw new QuartetError("unprocessable_event", `${event.subscription} does not take a ${event.type}.`);
+  }
+  try {
+    return decodeStoredJson(desc, event.data, runtime.domain.registry);
+  } catch (cause) {
+    throw new QuartetError("unprocessable_event", `The data is no ${desc.typeName}.`, { cause });
+  }
+}
+
+function requireCrud(runtime: Runtime, event: ReceivedEvent): void {
+  if (runtime.found.serviceClass === "crud") return;
+  throw new QuartetError("wrong_class", `A ${runtime.found.serviceClass} does not take ${event.type}.`);
+}

@@ -1,0 +1,80 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { QuartetError } from "../error/quartet-error.ts";
+import type { CommandFailed, Intent } from "../gen/quartet/v1/intent_pb.ts";
+import { type Problem, ProblemSchema } from "../gen/quartet/v1/problem_pb.ts";
+import { claimEvent } from "../inbox/claim-event.ts";
+import { runTransaction } from "../pbtable/run-transaction.ts";
+import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import { commitIntent } from "./commit-intent.ts";
+import { readIntent } from "./intent.ts";
+import {
+  claimOperation,
+  errorToProblem,
+  failOperation,
+  type OperationHead,
+  operationWriter,
+} from "./operations.ts";
+import { type ReceivedEvent, systemSubscriptions } from "./received-event.ts";
+import { type Runtime, requireMain } from "./runtime.ts";
+
+/**
+ * Applies an intent in one transaction, once. A refusal that no retry can mend ends its operation as failed, where a
+ * client can see it; without an operation it is thrown, and the event becomes a dead letter.
+ */
+export async function receiveIntent(runtime: Runtime, event: ReceivedEvent, intent: Intent): Promise<void> {
+  const read = readIntent(intent, runtime.domain.registry);
+  try {
+    await commitIntent(runtime, {
+      cause: {
+        causeId: event.id,
+        operationId: intent.operationId,
+        acceptTime: read.acceptTime,
+        traceparent: event.traceparent,
+      },
+      writes: read.writes,
+      events: read.events,
+      head: read.head,
+      claims: [{ consumer: systemSubscriptions.intents, eventId: event.id }],
+      answerOf: read.answerOf,
+    });
+  } catch (error) {
+    if (!(error instanceof QuartetError) || error.retry || read.head === undefined) throw error;
+    await recordFailure(runtime, event, read.head, errorToProblem(error));
+  }
+}
+
+/** Ends an operation whose decision was a refusal, or whose event became a dead letter. */
+export async function receiveFailure(
+  runtime: Runtime,
+  event: ReceivedEvent,
+  failed: CommandFailed,
+): Promise<void> {
+  const head: OperationHead = {
+    operationId: failed.operationId,
+    method: failed.method,
+    principal: failed.principal,
+    fingerprint: failed.fingerprint,
+    acceptTime: failed.acceptTime === undefined ? event.time : timestampDate(failed.acceptTime),
+  };
+  await recordFailure(runtime, event, head, failed.problem ?? create(ProblemSchema, { code: "internal" }));
+}
+
+async function recordFailure(
+  runtime: Runtime,
+  event: ReceivedEvent,
+  head: OperationHead,
+  problem: Problem,
+): Promise<void> {
+  const { registry } = runtime.domain;
+  try {
+    await runTransaction(requireMain(runtime).pool, async (client) => {
+      if (!(await claimEvent(client, systemSubscriptions.intents, event.id))) return;
+      const operations = operationWriter(client, registry);
+      const ended = await claimOperation(operations, head);
+      if (ended === undefined) await failOperation(operations, head.operationId, problem);
+    });
+  } catch (error) {
+    throw translateDatabaseError(error);
+  }
+}

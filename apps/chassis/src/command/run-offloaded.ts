@@ -1,0 +1,67 @@
+import { IntentSchema } from "../gen/quartet/v1/intent_pb.ts";
+import { appendEvents } from "../outbox/append-events.ts";
+import { createEventId } from "../outbox/event-id.ts";
+import { runTransaction } from "../pbtable/run-transaction.ts";
+import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import { takePosition } from "../position/take-position.ts";
+import type { Decision } from "../service/decision.ts";
+import type { CommandCall, CommandOutcome } from "./command-call.ts";
+import { decideCommand } from "./decide.ts";
+import { gateCommand } from "./gate-command.ts";
+import { encodeIntent } from "./intent.ts";
+import { readEnding, requireSameRequest } from "./operations.ts";
+import { systemEvent } from "./publish-system-event.ts";
+import { readReplay } from "./run-direct.ts";
+import { type Runtime, requireMain, requireOutbox } from "./runtime.ts";
+
+/**
+ * Runs a command in the micro class while the client waits: decided off the replica, its writes published as one
+ * intent, its end seen on the replica. When the client's time is over first, the command is accepted, not lost: the
+ * outcome names its operation.
+ */
+export async function runOffloaded(runtime: Runtime, call: CommandCall): Promise<CommandOutcome> {
+  const replay = await readReplay(runtime, call);
+  if (replay !== undefined) return replay;
+  const decision = await decideCommand(runtime, call);
+  await submitIntent(runtime, call, decision);
+  return awaitOutcome(runtime, call);
+}
+
+/** Waits for an operation to end as far as the client's time allows. */
+export async function awaitOutcome(runtime: Runtime, call: CommandCall): Promise<CommandOutcome> {
+  const { pool, operations } = requireMain(runtime);
+  const record = await operations.wait(call.operationId, call.deadlineMs, call.signal);
+  if (record === undefined) return { kind: "accepted", operationId: call.operationId };
+  requireSameRequest(record, call.fingerprint);
+  return {
+    kind: "answered",
+    answer: readEnding(record, runtime.domain.registry),
+    position: await takePosition(pool).catch(() => undefined),
+    replayed: false,
+    operationId: call.operationId,
+  };
+}
+
+async function submitIntent(runtime: Runtime, call: CommandCall, decision: Decision): Promise<void> {
+  const { registry } = runtime.domain;
+  const intent = encodeIntent(decision, { ...call, method: call.method.name }, registry);
+  const event = systemEvent(
+    IntentSchema,
+    intent,
+    {
+      id: createEventId(call.acceptTime.getTime()),
+      key: call.operationId,
+      causationId: undefined,
+      traceparent: call.traceparent,
+    },
+    registry,
+  );
+  try {
+    await runTransaction(requireOutbox(runtime), async (client) => {
+      const first = !call.keyed || (await gateCommand(client, call.operationId, call.fingerprint));
+      if (first) await appendEvents(client, [event]);
+    });
+  } catch (error) {
+    throw translateDatabaseError(error);
+  }
+}

@@ -1,0 +1,50 @@
+import type { DescMessage, Message } from "@bufbuild/protobuf";
+import type { Pool } from "pg";
+import type { Logger } from "pino";
+import type { FoundClass } from "../class/find-class.ts";
+import { QuartetError } from "../error/quartet-error.ts";
+import type { ReadonlyKysely } from "../pbtable/kysely.ts";
+import type { ReplayWatcher } from "../position/replay-watcher.ts";
+import type { CallContext } from "../service/contexts.ts";
+import type { Domain, DomainMethod } from "../service/domain.ts";
+import type { OperationWatcher } from "./operation-watcher.ts";
+
+/** What a running process of any class has. Opened once, by the class it found itself to be. */
+export interface Runtime {
+  readonly domain: Domain;
+  readonly found: FoundClass;
+  readonly log: Logger;
+  /** Undefined in the lambda class. */
+  readonly main: MainDatabase | undefined;
+  /** Where this class may append events: the main database in crud, the events database in micro. */
+  readonly outbox: Pool | undefined;
+  /** Proves and checks operation ids. */
+  readonly secret: Buffer;
+  /** Calls a method of a lower class. */
+  callDown(method: DomainMethod, request: Message, context: CallContext): Promise<Message>;
+}
+
+/** The main database as this process reaches it: the primary in crud, a replica elsewhere. */
+export interface MainDatabase {
+  readonly pool: Pool;
+  readonly reader: ReadonlyKysely;
+  readonly replay: ReplayWatcher;
+  readonly operations: OperationWatcher;
+}
+
+export function requireMain(runtime: Runtime): MainDatabase {
+  if (runtime.main !== undefined) return runtime.main;
+  throw new QuartetError("wrong_class", "A lambda has no database.");
+}
+
+export function requireOutbox(runtime: Runtime): Pool {
+  if (runtime.outbox !== undefined) return runtime.outbox;
+  throw new QuartetError("wrong_class", `A ${runtime.found.serviceClass} may not publish.`);
+}
+
+/** A message type of the domain by name. */
+export function requireMessage(domain: Domain, typeName: string): DescMessage {
+  const desc = domain.registry.getMessage(typeName);
+  if (desc !== undefined) return desc;
+  throw new QuartetError("unprocessable_event", `This build does not know ${typeName}.`);
+}

@@ -1,0 +1,79 @@
+import { createHash } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
+import { QuartetError } from "../error/quartet-error.ts";
+import type { CommandMode } from "../schema/method.ts";
+
+/** What a request's headers say about how to run it. */
+export interface CallMeta {
+  readonly principal: string;
+  readonly idempotencyKey: string | undefined;
+  /** `Prefer: respond-async`. */
+  readonly respondAsync: boolean;
+  /** `Prefer: wait=N`, in ms. */
+  readonly waitMs: number | undefined;
+  /** The mode the gateway's route table gives the command. */
+  readonly routedMode: CommandMode | undefined;
+  /** `Quartet-Position`: read at or past it. */
+  readonly position: string | undefined;
+  readonly deadlineMs: number;
+  readonly traceparent: string | undefined;
+}
+
+const defaultTimeoutMs = 10_000;
+const maxTimeoutMs = 60_000;
+
+/** @throws QuartetError `invalid_argument` naming the header that is malformed. */
+export function readCallMeta(headers: IncomingHttpHeaders, now: number = Date.now()): CallMeta {
+  const prefer = readPrefer(single(headers["prefer"]));
+  const timeoutMs = readTimeout(single(headers["connect-timeout-ms"])) ?? defaultTimeoutMs;
+  const mode = single(headers["quartet-mode"]);
+  return {
+    principal: principalOf(single(headers["authorization"])),
+    idempotencyKey: readIdempotencyKey(single(headers["idempotency-key"])),
+    ...prefer,
+    routedMode: mode === "direct" || mode === "offloaded" || mode === "async" ? mode : undefined,
+    position: single(headers["quartet-position"]),
+    deadlineMs: now + Math.min(timeoutMs, maxTimeoutMs),
+    traceparent: single(headers["traceparent"]),
+  };
+}
+
+/** Whoever sends the same credentials is the same principal; the credentials themselves are never stored. */
+function principalOf(authorization: string | undefined): string {
+  if (authorization === undefined) return "anonymous";
+  return createHash("sha256").update(authorization).digest("hex").slice(0, 32);
+}
+
+/** Idempotency-Key (draft-07): a quoted string; bare ones are taken too, since most clients send them. */
+function readIdempotencyKey(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text);
+  const key = quoted?.[1]?.replaceAll(/\\(["\\])/g, "$1") ?? text;
+  if (/^[\x20-\x7e]{1,255}$/.test(key) && (quoted !== null || !/["\s]/.test(key))) return key;
+  throw new QuartetError("invalid_argument", "Idempotency-Key is not 1 to 255 visible ASCII characters.", {
+    field: "Idempotency-Key",
+    fix: 'Send one string, such as Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f9324".',
+  });
+}
+
+/** RFC 7240: unknown preferences are ignored, as are malformed ones. */
+function readPrefer(text: string | undefined): Pick<CallMeta, "respondAsync" | "waitMs"> {
+  const parts = (text ?? "").split(",").map((part) => part.trim().toLowerCase());
+  const wait = parts.map((part) => /^wait=(\d{1,6})$/.exec(part)?.[1]).find((value) => value !== undefined);
+  return {
+    respondAsync: parts.includes("respond-async"),
+    waitMs: wait === undefined ? undefined : Math.min(Number(wait) * 1000, maxTimeoutMs),
+  };
+}
+
+function readTimeout(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,10}$/.test(text)) return Number(text);
+  throw new QuartetError("invalid_argument", "Connect-Timeout-Ms is not a number of at most ten digits.", {
+    field: "Connect-Timeout-Ms",
+  });
+}
+
+function single(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === "string" ? value : value?.[0];
+}

@@ -1,0 +1,91 @@
+import { QuartetError } from "../../error/quartet-error.ts";
+import {
+  type CloudEvent,
+  fromWireAttributes,
+  invalidAttribute,
+  type WireAttributes,
+} from "./event-attributes.ts";
+import { sliceElements, sliceMembers } from "./json-slices.ts";
+import { isJsonType } from "./media-type.ts";
+
+/** Decodes the body of a structured message (JSON format, 3). Errors name attributes. */
+export function decodeStructured(body: Uint8Array): CloudEvent {
+  const text = readJson(body);
+  if (!text.startsWith("{")) throw malformed("A structured event is a JSON object.");
+  return decodeEvent(text, "");
+}
+
+/** Decodes the body of a batch (JSON format, 4). Errors name the element too, such as `[2].id`. */
+export function decodeBatch(body: Uint8Array): CloudEvent[] {
+  const text = readJson(body);
+  if (!text.startsWith("[")) throw malformed("A batch of events is a JSON array.");
+  return sliceElements(text).map((element, index) => {
+    if (!element.startsWith("{")) throw malformed("An event is a JSON object.", `[${index}]`);
+    return decodeEvent(element, `[${index}].`);
+  });
+}
+
+/** The body as trimmed text that is known to be JSON. */
+function readJson(body: Uint8Array): string {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(body).trim();
+    JSON.parse(text);
+    return text;
+  } catch (cause) {
+    throw malformed("The body is not JSON in UTF-8.", undefined, cause);
+  }
+}
+
+function decodeEvent(text: string, prefix: string): CloudEvent {
+  const attributes: WireAttributes = Object.create(null);
+  const payload = new Map<string, string>();
+  const seen = new Set<string>();
+  for (const [name, value] of sliceMembers(text)) {
+    if (seen.has(name)) throw invalidAttribute(prefix + name, "is given more than once");
+    seen.add(name);
+    if (name === "data" || name === "data_base64") payload.set(name, value);
+    else if (value !== "null") attributes[name] = decodeAttribute(value, prefix + name);
+  }
+  const data = decodeData(payload, attributes, prefix);
+  return fromWireAttributes(attributes, data, (name) => prefix + name);
+}
+
+/** An attribute's canonical string (JSON format, 2.2). Core attributes are strings, and only strings pass as them. */
+function decodeAttribute(value: string, path: string): string {
+  if (value.startsWith('"')) return JSON.parse(value) as string;
+  const isCore = /(^|\.)(specversion|id|source|type|subject|time|datacontenttype|dataschema)$/.test(path);
+  if (isCore) throw invalidAttribute(path, "is not a string");
+  if (value === "true" || value === "false") return value;
+  // Integer: "Type System" limits it to 32 bits.
+  if (/^-?\d+$/.test(value) && Number(value) === (Number(value) | 0)) return String(Number(value) | 0);
+  throw invalidAttribute(path, "is not a string, a boolean or a 32-bit integer");
+}
+
+/** JSON format, 3.1.2. Sets `datacontenttype` where the format implies it, as the event may travel on in another. */
+function decodeData(
+  payload: ReadonlyMap<string, string>,
+  attributes: WireAttributes,
+  prefix: string,
+): Uint8Array | undefined {
+  const text = payload.get("data");
+  const base64 = payload.get("data_base64");
+  const isBinary = base64 !== undefined && base64 !== "null";
+  if (isBinary && text !== undefined) throw invalidAttribute(`${prefix}data`, "is given besides data_base64");
+  if (isBinary) return decodeBase64(base64, `${prefix}data_base64`);
+  if (text === undefined) return undefined;
+  attributes["datacontenttype"] ??= "application/json";
+  if (isJsonType(attributes["datacontenttype"])) return new TextEncoder().encode(text);
+  if (text.startsWith('"')) return new TextEncoder().encode(JSON.parse(text) as string);
+  throw invalidAttribute(`${prefix}data`, "must be a string, as datacontenttype is not JSON");
+}
+
+function decodeBase64(value: string, path: string): Uint8Array {
+  const text: unknown = JSON.parse(value);
+  const bytes = typeof text === "string" ? Buffer.from(text, "base64") : undefined;
+  if (bytes === undefined || bytes.toString("base64") !== text) throw invalidAttribute(path, "is not base64");
+  return new Uint8Array(bytes);
+}
+
+function malformed(message: string, field?: string, cause?: unknown): QuartetError {
+  return new QuartetError("malformed_body", message, { cause, ...(field === undefined ? {} : { field }) });
+}

@@ -1,0 +1,115 @@
+import { QuartetError } from "../../error/quartet-error.ts";
+import { isMediaType } from "./media-type.ts";
+import { isTimestamp } from "./timestamp.ts";
+
+/** An event by the CloudEvents specification 1.0.2, "Context Attributes". `specversion` is always `1.0`. */
+export interface CloudEvent {
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly subject?: string;
+  /** RFC 3339. */
+  readonly time?: string;
+  /** The media type of `data`; without it nothing is known of the bytes. */
+  readonly dataContentType?: string;
+  readonly dataSchema?: string;
+  /** Extension attributes in their canonical string form. A decoded event's has no prototype. */
+  readonly extensions: Readonly<Record<string, string>>;
+  /** Raw bytes. Undefined: the event has no data. */
+  readonly data: Uint8Array | undefined;
+}
+
+/** Headers and body of an HTTP message, in either direction. */
+export interface EncodedEvents {
+  readonly headers: Record<string, string>;
+  readonly body: Uint8Array;
+}
+
+/** Attributes by their names on the wire, without `specversion` and data. */
+export type WireAttributes = Record<string, string>;
+
+/** Property names of the optional core attributes, by their names on the wire. */
+const OPTIONAL = {
+  subject: "subject",
+  time: "time",
+  datacontenttype: "dataContentType",
+  dataschema: "dataSchema",
+} as const;
+
+const CORE: ReadonlySet<string> = new Set(["id", "source", "type", ...Object.keys(OPTIONAL)]);
+const RESERVED: ReadonlySet<string> = new Set([...CORE, "specversion", "data"]);
+const NAME = /^[a-z0-9]{1,20}$/;
+// "Type System", String: no control characters, no noncharacters, no half surrogate pairs.
+const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
+
+/**
+ * The event's attributes as they go on the wire.
+ *
+ * @throws QuartetError `invalid_argument` with the attribute as `field` when the event is not valid.
+ */
+export function toWireAttributes(event: CloudEvent): WireAttributes {
+  const attributes: WireAttributes = Object.create(null);
+  Object.assign(attributes, { id: event.id, source: event.source, type: event.type });
+  for (const [wire, property] of Object.entries(OPTIONAL)) {
+    const value = event[property];
+    if (value !== undefined) attributes[wire] = value;
+  }
+  for (const [name, value] of Object.entries(event.extensions)) {
+    if (RESERVED.has(name)) throw invalidAttribute(name, "is no extension");
+    attributes[name] = value;
+  }
+  checkAttributes(attributes, (name) => name);
+  return attributes;
+}
+
+/**
+ * The event that attributes of the wire and data make. `locate` says how errors name an attribute.
+ *
+ * @throws QuartetError `invalid_argument`.
+ */
+export function fromWireAttributes(
+  attributes: WireAttributes,
+  data: Uint8Array | undefined,
+  locate: (name: string) => string,
+): CloudEvent {
+  const { specversion, ...rest } = attributes;
+  if (specversion === undefined) throw invalidAttribute(locate("specversion"), "is missing");
+  if (specversion !== "1.0") throw invalidAttribute(locate("specversion"), "is not 1.0");
+  checkAttributes(rest, locate);
+  const extensions: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries(rest)) {
+    if (!CORE.has(name)) extensions[name] = value;
+  }
+  const optional: { -readonly [name in "subject" | "time" | "dataContentType" | "dataSchema"]?: string } = {};
+  for (const [wire, property] of Object.entries(OPTIONAL)) {
+    const value = rest[wire];
+    if (value !== undefined) optional[property] = value;
+  }
+  const { id = "", source = "", type = "" } = rest;
+  return { id, source, type, ...optional, extensions, data };
+}
+
+function checkAttributes(attributes: WireAttributes, locate: (name: string) => string): void {
+  for (const name of ["id", "source", "type"]) {
+    if (attributes[name] === undefined) throw invalidAttribute(locate(name), "is missing");
+  }
+  for (const [name, value] of Object.entries(attributes)) {
+    const reason = findFault(name, value);
+    if (reason !== undefined) throw invalidAttribute(locate(name), reason);
+  }
+}
+
+function findFault(name: string, value: string): string | undefined {
+  if (!NAME.test(name) || name === "data") return "is not an attribute name (1 to 20 of a-z and 0-9)";
+  if (FORBIDDEN.test(value)) return "holds a control character, a noncharacter or half a surrogate pair";
+  if (value === "" && CORE.has(name)) return "is empty";
+  if (name === "time" && !isTimestamp(value)) return "is not a time as in RFC 3339";
+  if (name === "datacontenttype" && !isMediaType(value)) return "is not a media type";
+  return undefined;
+}
+
+/** An `invalid_argument` error about an attribute, header or member. */
+export function invalidAttribute(path: string, reason: string, cause?: unknown): QuartetError {
+  const field = path.length > 100 ? `${path.slice(0, 99)}…` : path;
+  return new QuartetError("invalid_argument", `The event's ${field} ${reason}.`, { field, cause });
+}

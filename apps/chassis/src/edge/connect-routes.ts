@@ -1,0 +1,68 @@
+import { create, type DescMethodUnary, type Message } from "@bufbuild/protobuf";
+import { type Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { Runtime } from "../command/runtime.ts";
+import { toProblem, toQuartetError } from "../error/problem.ts";
+import { QuartetError } from "../error/quartet-error.ts";
+import { rpcNumberOf } from "../error/rpc-number.ts";
+import { ProblemSchema } from "../gen/quartet/v1/problem_pb.ts";
+import type { DomainMethod } from "../service/domain.ts";
+import { readCallMeta } from "./call-meta.ts";
+import { dispatch } from "./dispatch.ts";
+import { maxBodyBytes } from "./read-body.ts";
+
+/** A Node request handler for every method at `/pkg.Service/Method`: Connect, gRPC-web and, over HTTP/2, gRPC. */
+export function createConnectHandler(runtime: Runtime) {
+  return connectNodeAdapter({
+    readMaxBytes: maxBodyBytes,
+    jsonOptions: { registry: runtime.domain.registry, alwaysEmitImplicit: true },
+    routes: (router) => registerMethods(router, runtime),
+  });
+}
+
+function registerMethods(router: ConnectRouter, runtime: Runtime): void {
+  for (const method of runtime.domain.methods.values()) {
+    const { desc } = method;
+    if (desc.methodKind !== "unary") continue;
+    router.rpc(desc as DescMethodUnary, (request, context) => answerRpc(runtime, method, request, context));
+  }
+}
+
+async function answerRpc(
+  runtime: Runtime,
+  method: DomainMethod,
+  request: Message,
+  context: HandlerContext,
+): Promise<Message> {
+  try {
+    const meta = readCallMeta(Object.fromEntries(context.requestHeader));
+    const first = await dispatch(runtime, method, request, meta, context.signal);
+    if (first.kind === "accepted") throw notYet(first.operationId);
+    if (first.position !== undefined) context.responseHeader.set("Quartet-Position", first.position);
+    if (first.replayed) context.responseHeader.set("Idempotency-Replayed", "true");
+    return first.answer;
+  } catch (error) {
+    throw toConnectError(runtime, error);
+  }
+}
+
+/** An RPC answers with its output or not at all: a command that has no end yet is an error that names its operation. */
+function notYet(operationId: string): QuartetError {
+  return new QuartetError("in_flight", `Accepted, and not ended yet: see /operations/${operationId}.`, {
+    retryAfterSeconds: 1,
+    fix: "Read the operation, or send the same request with the same Idempotency-Key again.",
+  });
+}
+
+function toConnectError(runtime: Runtime, thrown: unknown): ConnectError {
+  const error = toQuartetError(thrown);
+  if (error.code === "internal") runtime.log.error({ err: error.cause ?? error }, "a call failed");
+  const code: Code = rpcNumberOf(error.code);
+  return new ConnectError(
+    error.message,
+    code,
+    undefined,
+    [{ desc: ProblemSchema, value: create(ProblemSchema, toProblem(error)) }],
+    error.cause,
+  );
+}

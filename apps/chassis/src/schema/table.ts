@@ -1,0 +1,97 @@
+import { type DescField, type DescMessage, getOption, hasOption } from "@bufbuild/protobuf";
+import { QuartetError } from "../error/quartet-error.ts";
+import * as options from "../gen/quartet/v1/options_pb.ts";
+import { type Column, columnOf } from "./column.ts";
+import { quoteIdentifier } from "./identifier.ts";
+
+/** A message that is a table: its names in SQL, its key and its generated columns. */
+export interface Table {
+  readonly message: DescMessage;
+  readonly schemaName: string;
+  readonly tableName: string;
+  /** `schema.table` as the proto says it, and as Kysely names it. */
+  readonly name: string;
+  /** Quoted, for SQL. */
+  readonly sqlName: string;
+  readonly key: readonly Column[];
+  /** All generated columns, key columns included, in field order. */
+  readonly columns: readonly Column[];
+  readonly indexes: readonly TableIndex[];
+}
+
+export interface TableIndex {
+  readonly name: string;
+  readonly columns: readonly Column[];
+  readonly unique: boolean;
+}
+
+/** Column names a pbtable has beside its fields. */
+const reservedColumns: ReadonlySet<string> = new Set(["pb", "version"]);
+
+const tables = new WeakMap<DescMessage, Table | null>();
+
+/** True when the message carries `option (quartet.v1.table)`. */
+export function isTable(message: DescMessage): boolean {
+  return hasOption(message, options.table);
+}
+
+/**
+ * Reads the table that a message is. The result is computed once per descriptor.
+ *
+ * @throws QuartetError `invalid_argument` naming file and message when the option cannot be a table.
+ */
+export function tableOf(message: DescMessage): Table {
+  const known = tables.get(message);
+  if (known) return known;
+  const table = readTable(message);
+  tables.set(message, table);
+  return table;
+}
+
+function readTable(message: DescMessage): Table {
+  const option = getOption(message, options.table);
+  const [schemaName, tableName, ...rest] = option.name.split(".");
+  if (!schemaName || !tableName || rest.length > 0) {
+    throw fault(message, `table name "${option.name}" is not of the form "schema.table"`);
+  }
+  const columns = message.fields.filter((field) => !getOption(field, options.column).hidden).map(columnOf);
+  for (const column of columns) {
+    if (reservedColumns.has(column.name)) throw fault(message, `field "${column.name}" is a reserved column`);
+  }
+  const find = (name: string, use: string) => {
+    const column = columns.find((candidate) => candidate.name === name);
+    if (column === undefined) throw fault(message, `${use} names "${name}", which is no column`);
+    return column;
+  };
+  if (option.key.length === 0) throw fault(message, "a table needs a key");
+  for (const name of option.key) requireKeyField(message, name);
+  return {
+    message,
+    schemaName,
+    tableName,
+    name: option.name,
+    sqlName: `${quoteIdentifier(schemaName)}.${quoteIdentifier(tableName)}`,
+    key: option.key.map((name) => find(name, "key")),
+    columns,
+    indexes: option.index.map((index) => ({
+      name: [tableName, ...index.field, "idx"].join("_"),
+      columns: index.field.map((name) => find(name, "index")),
+      unique: index.unique,
+    })),
+  };
+}
+
+function requireKeyField(message: DescMessage, name: string): void {
+  const field: DescField | undefined = message.fields.find((candidate) => candidate.name === name);
+  if (field === undefined) throw fault(message, `key names "${name}", which is no field`);
+  const scalar = field.fieldKind === "scalar" || field.fieldKind === "enum";
+  if (!scalar || field.oneof !== undefined || field.proto.proto3Optional) {
+    throw fault(message, `key field "${name}" is not a plain scalar`);
+  }
+}
+
+function fault(message: DescMessage, what: string): QuartetError {
+  return new QuartetError("invalid_argument", `${message.file.name}.proto: ${message.typeName}: ${what}.`, {
+    fix: "Mend option (quartet.v1.table) of the message.",
+  });
+}

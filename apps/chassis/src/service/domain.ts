@@ -1,0 +1,87 @@
+import type { DescMessage, DescMethod, Registry } from "@bufbuild/protobuf";
+import { QuartetError } from "../error/quartet-error.ts";
+import { methodName } from "../schema/method.ts";
+import { withSystemTypes } from "../schema/system-registry.ts";
+import { isTable, type Table, tableOf } from "../schema/table.ts";
+import type { Reaction } from "./reaction.ts";
+import type { Method, Service } from "./service.ts";
+import type { Write } from "./write.ts";
+
+/** What a `quartet.config.ts` exports: all that a domain is made of. */
+export interface DomainDefinition {
+  /** Short name, such as `shop`: names event sources and local databases. `[a-z][a-z0-9_]*`. */
+  readonly name: string;
+  /** The generated registry of the domain's messages. */
+  readonly schema: Registry;
+  readonly services: readonly Service[];
+  // biome-ignore lint/suspicious/noExplicitAny: writes differ in their messages; they are looked up by input type name.
+  readonly writes: readonly Write<any, any>[];
+  readonly reactions?: readonly Reaction[];
+}
+
+/** A checked domain, with its parts by name. */
+export interface Domain {
+  readonly name: string;
+  readonly registry: Registry;
+  readonly services: readonly Service[];
+  /** By `package.Service/Method`. */
+  readonly methods: ReadonlyMap<string, DomainMethod>;
+  /** By the full name of the input message. */
+  readonly writes: ReadonlyMap<string, Write>;
+  readonly reactions: ReadonlyMap<string, Reaction>;
+  readonly tables: readonly Table[];
+}
+
+export interface DomainMethod {
+  readonly name: string;
+  readonly desc: DescMethod;
+  readonly handler: Method;
+}
+
+/**
+ * Checks a domain as a whole.
+ *
+ * @throws QuartetError `invalid_argument` for a bad name, or two parts that claim one name.
+ */
+export function defineDomain(definition: DomainDefinition): Domain {
+  if (!/^[a-z][a-z0-9_]{0,40}$/.test(definition.name)) {
+    throw new QuartetError("invalid_argument", `"${definition.name}" is no name for a domain.`, {
+      fix: "Use a lower-case letter, then letters, digits and underscores.",
+    });
+  }
+  return {
+    name: definition.name,
+    registry: withSystemTypes(definition.schema),
+    services: definition.services,
+    methods: uniqueBy(definition.services.flatMap(methodsOf), (method) => method.name, "method"),
+    writes: uniqueBy(definition.writes, (write) => write.input.typeName, "write"),
+    reactions: uniqueBy(definition.reactions ?? [], (reaction) => reaction.name, "reaction"),
+    tables: tablesOf(definition.schema),
+  };
+}
+
+/** All pbtables among the messages of a registry. */
+function tablesOf(registry: Registry): Table[] {
+  const messages: DescMessage[] = [];
+  for (const type of registry) if (type.kind === "message" && isTable(type)) messages.push(type);
+  const tables = messages.map(tableOf);
+  return [...uniqueBy(tables, (table) => table.name, "table").values()];
+}
+
+function methodsOf(service: Service): DomainMethod[] {
+  return service.desc.methods.flatMap((desc) => {
+    const handler = service.handlers[desc.localName];
+    return handler === undefined ? [] : [{ name: methodName(desc), desc, handler }];
+  });
+}
+
+function uniqueBy<T>(items: readonly T[], nameOf: (item: T) => string, what: string): Map<string, T> {
+  const named = new Map<string, T>();
+  for (const item of items) {
+    const name = nameOf(item);
+    if (named.has(name))
+      throw new QuartetError("invalid_argument", `Two of the domain's ${what}s are "${name}".`);
+    named.set(name, item);
+  }
+  return named;
+}

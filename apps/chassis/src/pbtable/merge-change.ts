@@ -1,18 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
 import type { JsonValue } from "@bufbuild/protobuf";
+import { mergeList } from "./merge-list.ts";
 
 /**
  * Applies to `stored` the difference between `before` and `after`, and nothing else.
  *
  * `before` and `after` are what this build understood of the row and what it made of it. Keys that only the store
  * knows, unknown enum names and unchanged values stay as they are, at every depth; so a writer never erases what it
- * does not know. Elements of a list keep their unknown keys by index while the list keeps its length.
+ * does not know. What lists keep is said at {@link mergeList}.
  */
 export function mergeChange(stored: JsonValue, before: JsonValue, after: JsonValue): JsonValue {
   if (isDeepStrictEqual(before, after)) return stored;
   if (isObject(stored) && isObject(before) && isObject(after)) return mergeObject(stored, before, after);
   if (Array.isArray(stored) && Array.isArray(before) && Array.isArray(after)) {
-    return mergeArray(stored, before, after);
+    return mergeList({ stored, before, after }, mergeChange);
   }
   return after;
 }
@@ -30,15 +31,6 @@ function mergeObject(stored: JsonMap, before: JsonMap, after: JsonMap): JsonValu
     merged.set(key, known === undefined || kept === undefined ? value : mergeChange(kept, known, value));
   }
   return Object.fromEntries(merged);
-}
-
-function mergeArray(stored: JsonValue[], before: JsonValue[], after: JsonValue[]): JsonValue {
-  if (stored.length !== before.length || before.length !== after.length) return after;
-  return after.map((value, index) => {
-    const kept = stored[index];
-    const known = before[index];
-    return kept === undefined || known === undefined ? value : mergeChange(kept, known, value);
-  });
 }
 
 function isObject(value: JsonValue): value is JsonMap {

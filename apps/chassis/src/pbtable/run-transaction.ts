@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
-import { sqlStateOf } from "./translate-error.ts";
+import { sqlStateOf, translateDatabaseError } from "./translate-error.ts";
 
 /** serialization_failure, deadlock_detected: the same transaction may succeed when it is run again. */
 const retriedSqlStates: ReadonlySet<string> = new Set(["40001", "40P01"]);
@@ -10,14 +10,18 @@ const maxAttempts = 4;
  * Runs `work` in one READ COMMITTED transaction and commits it. `work` may run more than once (serialization failure,
  * deadlock), so its effects must be in the transaction alone.
  *
- * When COMMIT itself fails by a lost connection, the outcome is unknown and the error says so as `unavailable`.
+ * When COMMIT itself fails by a lost connection, the outcome is unknown and the error is `unavailable`.
+ *
+ * @throws QuartetError as {@link translateDatabaseError} makes it of an error of the database; what else `work` throws.
  */
 export async function runTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await runOnce(pool, work);
     } catch (error) {
-      if (attempt === maxAttempts || !retriedSqlStates.has(sqlStateOf(error) ?? "")) throw error;
+      if (attempt === maxAttempts || !retriedSqlStates.has(sqlStateOf(error) ?? "")) {
+        throw translateDatabaseError(error);
+      }
     }
   }
 }

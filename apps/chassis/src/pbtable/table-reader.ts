@@ -1,4 +1,5 @@
 import type { DescMessage, JsonValue, MessageShape, Registry } from "@bufbuild/protobuf";
+import { QuartetError } from "../error/quartet-error.ts";
 import { decodeStoredJson } from "../schema/json.ts";
 import type { Table } from "../schema/table.ts";
 import type { SqlClient } from "./sql-client.ts";
@@ -30,8 +31,18 @@ export class TableReader<D extends DescMessage> {
     return row === undefined ? undefined : this.decodeText(row.pb);
   }
 
-  /** The rows that exist of these keys, in no order. One query. For tables with one key column. */
+  /**
+   * The rows that exist of these keys, in no order. One query.
+   *
+   * @throws QuartetError `invalid_argument` when the key is composite.
+   */
   async getMany(keys: readonly KeyPart[]): Promise<MessageShape<D>[]> {
+    if (this.table.key.length !== 1) {
+      throw new QuartetError(
+        "invalid_argument",
+        `${this.table.name} has a composite key: read its rows by get.`,
+      );
+    }
     const rows = await this.run(statementsOf(this.table).getMany, [keys]);
     return rows.map((row) => this.decodeText(row.pb));
   }

@@ -1,4 +1,5 @@
-import { quoteIdentifier } from "../schema/identifier.ts";
+import { createHash } from "node:crypto";
+import { fitsIdentifier, quoteIdentifier } from "../schema/identifier.ts";
 import type { Table } from "../schema/table.ts";
 
 /** The statements of one pbtable, built once and run as named statements. */
@@ -28,10 +29,11 @@ export function statementsOf(table: Table): TableStatements {
 }
 
 function buildStatements(table: Table): TableStatements {
-  const name = (verb: string) => `${verb} ${table.name}`;
+  const name = (verb: string) => statementName(`${verb} ${table.name}`);
   const match = table.key
     .map((column, index) => `${quoteIdentifier(column.name)} = $${index + 1}::${column.sqlType}`)
     .join(" and ");
+  const keyNames = table.key.map((column) => quoteIdentifier(column.name)).join(", ");
   const [first] = table.key;
   const next = table.key.length + 1;
   const from = `select pb::text as pb, version from ${table.sqlName}`;
@@ -47,7 +49,7 @@ function buildStatements(table: Table): TableStatements {
     insert: { name: name("insert"), text: `insert into ${table.sqlName} (pb) values ($1::jsonb)` },
     insertIfAbsent: {
       name: name("insertIfAbsent"),
-      text: `insert into ${table.sqlName} (pb) values ($1::jsonb) on conflict do nothing`,
+      text: `insert into ${table.sqlName} (pb) values ($1::jsonb) on conflict (${keyNames}) do nothing`,
     },
     replace: {
       name: name("replace"),
@@ -55,4 +57,9 @@ function buildStatements(table: Table): TableStatements {
     },
     remove: { name: name("remove"), text: `delete from ${table.sqlName} where ${match}` },
   };
+}
+
+/** Postgres cuts names of statements as it cuts identifiers; two tables' statements must not become one. */
+function statementName(name: string): string {
+  return fitsIdentifier(name) ? name : createHash("sha256").update(name).digest("hex").slice(0, 40);
 }

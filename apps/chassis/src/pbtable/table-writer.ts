@@ -6,36 +6,40 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
+import { DatabaseError } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
 import { encodeJson } from "../schema/json.ts";
 import { mergeChange } from "./merge-change.ts";
 import { keyOf, keyValues, type TableKey } from "./table-key.ts";
 import { TableReader } from "./table-reader.ts";
-import { statementsOf } from "./table-statements.ts";
-import { sqlStateOf, translateDatabaseError } from "./translate-error.ts";
+import { type NamedText, statementsOf } from "./table-statements.ts";
+import { translateDatabaseError } from "./translate-error.ts";
+
+/** SQLSTATE unique_violation. */
+const uniqueViolation = "23505";
 
 /** Reads and writes of one pbtable inside a transaction. */
 export class TableWriter<D extends DescMessage> extends TableReader<D> {
   /**
    * Stores a new row at version 1.
    *
-   * @throws QuartetError `already_exists` when the key is taken.
+   * @throws QuartetError `already_exists` when the key, or a value that an index keeps unique, is taken.
    */
   async insert(init: MessageInitShape<D>): Promise<MessageShape<D>> {
     const message = this.create(init);
-    try {
-      await this.change(statementsOf(this.table).insert, [this.encodeText(message)]);
-    } catch (error) {
-      if (sqlStateOf(error) !== "23505") throw error;
-      throw new QuartetError("already_exists", `${this.describe(message)} exists already.`, { cause: error });
-    }
+    await this.change(statementsOf(this.table).insert, [this.encodeText(message)], message);
     return message;
   }
 
-  /** Stores a new row unless the key is taken. Returns whether it did. */
+  /**
+   * Stores a new row unless the key is taken. Returns whether it did.
+   *
+   * @throws QuartetError `already_exists` when the key is free but a value that an index keeps unique is taken.
+   */
   async insertIfAbsent(init: MessageInitShape<D>): Promise<boolean> {
     const message = this.create(init);
-    return (await this.change(statementsOf(this.table).insertIfAbsent, [this.encodeText(message)])) === 1;
+    const statement = statementsOf(this.table).insertIfAbsent;
+    return (await this.change(statement, [this.encodeText(message)], message)) === 1;
   }
 
   /** Reads a row and locks it until the transaction ends. */
@@ -48,7 +52,8 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
    * Locks the row, lets `edit` change a draft of it, and stores what changed, raising the version by one. What this
    * build does not know of the row stays as it is.
    *
-   * @throws QuartetError `not_found` when there is no such row, `invalid_argument` when the key was edited.
+   * @throws QuartetError `not_found` when there is no such row, `invalid_argument` when the key was edited,
+   * `already_exists` when the change takes a value that an index keeps unique.
    */
   async update(
     key: TableKey,
@@ -67,7 +72,7 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
       throw new QuartetError("invalid_argument", `The key of ${this.describe(before)} cannot be changed.`);
     }
     const merged = mergeChange(stored, this.encode(before), this.encode(draft));
-    await this.change(statementsOf(this.table).replace, [...values, JSON.stringify(merged)]);
+    await this.change(statementsOf(this.table).replace, [...values, JSON.stringify(merged)], draft);
     return draft;
   }
 
@@ -97,12 +102,27 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
     return `${this.table.message.name} ${formatKey([...keyOf(this.table, message)])}`;
   }
 
-  private async change(statement: { name: string; text: string }, values: unknown[]): Promise<number> {
+  private async change(statement: NamedText, values: unknown[], changed?: MessageShape<D>): Promise<number> {
     try {
       return (await this.client.query({ ...statement, values })).rowCount ?? 0;
     } catch (error) {
-      throw translateDatabaseError(error);
+      throw changed === undefined ? translateDatabaseError(error) : this.translate(error, changed);
     }
+  }
+
+  private translate(error: unknown, changed: MessageShape<D>): unknown {
+    if (!(error instanceof DatabaseError) || error.code !== uniqueViolation)
+      return translateDatabaseError(error);
+    const index = this.table.indexes.find((candidate) => candidate.name === error.constraint);
+    if (index === undefined) {
+      return new QuartetError("already_exists", `${this.describe(changed)} exists already.`, {
+        cause: error,
+      });
+    }
+    const names = index.columns.map((column) => column.name).join(", ");
+    return new QuartetError("already_exists", `Another ${this.table.message.name} has the same ${names}.`, {
+      cause: error,
+    });
   }
 }
 

@@ -7,6 +7,16 @@ export function sqlStateOf(error: unknown): string | undefined {
   return error instanceof Error && error.cause !== undefined ? sqlStateOf(error.cause) : undefined;
 }
 
+/** SQLSTATEs of a value that Postgres cannot hold: too long, out of range, not of its type, or with U+0000 in it. */
+const refusedValueStates: ReadonlySet<string> = new Set([
+  "22001",
+  "22003",
+  "22021",
+  "22P02",
+  "22P05",
+  "54000",
+]);
+
 /** Classes and states of SQLSTATE (PostgreSQL 18, appendix A) that say "not now", not "never". */
 const unavailableStates = /^(08|53|57P|58|55P03|25006)/;
 
@@ -20,8 +30,15 @@ export function translateDatabaseError(error: unknown): unknown {
   if (state === "40001" || state === "40P01") {
     return new QuartetError("aborted", "A concurrent change won; try again.", { cause: error });
   }
-  if (state === "57014") {
+  // query_canceled, idle_in_transaction_session_timeout, transaction_timeout
+  if (state === "57014" || state === "25P03" || state === "25P04") {
     return new QuartetError("deadline_exceeded", "The database took too long.", { cause: error });
+  }
+  if (state !== undefined && refusedValueStates.has(state)) {
+    return new QuartetError("invalid_argument", "The database cannot store a value of the request.", {
+      cause: error,
+      fix: "Send text without U+0000, keys of at most 2 kB, and numbers within their range.",
+    });
   }
   if (state === "42501") {
     return new QuartetError("permission_denied", "The database refused: this class may not do that.", {
@@ -44,7 +61,7 @@ export function translateDatabaseError(error: unknown): unknown {
 }
 
 const connectionFaults =
-  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|Connection terminated|timeout exceeded when trying/;
+  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Connection terminated|not queryable|timeout exceeded when trying/;
 
 /** pg reports a lost connection as a plain Error; its words are all there is to tell it by. */
 function isConnectionFault(error: unknown): boolean {

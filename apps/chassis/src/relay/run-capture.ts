@@ -77,8 +77,10 @@ async function captureOnce(
     slot = await recreateSlot(replication);
   }
   // A slot is new in the database before the repair is done: until the log knows this source, repair again.
-  const probe = await openTransactionStream(replication, { signal });
-  await using stream = probe;
+  await using stream = await openTransactionStream(replication, {
+    signal,
+    onWarning: (message) => logger.warn(message),
+  });
   const appended = await log.readAppended(source.name, stream.systemId);
   if (slot.created || appended === undefined) {
     const count = await repairFromTable(source, stream.systemId, log, signal);

@@ -1,4 +1,5 @@
 import { type DescField, ScalarType } from "@bufbuild/protobuf";
+import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { quoteLiteral } from "./identifier.ts";
 
 /** One generated column of a pbtable: how Postgres computes it from the row's JSON, and what TypeScript reads. */
@@ -63,9 +64,10 @@ const wellKnownColumns: Readonly<Record<string, ScalarColumn>> = {
   "google.protobuf.Timestamp": {
     sqlType: "timestamptz",
     tsType: "Date",
+    // Cut to microseconds, not rounded: the last nanoseconds of year 9999 must not become year 10000.
     cast: (t) =>
       `make_timestamp(substr(${t}, 1, 4)::int, substr(${t}, 6, 2)::int, substr(${t}, 9, 2)::int, ` +
-      `substr(${t}, 12, 2)::int, substr(${t}, 15, 2)::int, rtrim(substr(${t}, 18), 'Z')::float8) at time zone 'UTC'`,
+      `substr(${t}, 12, 2)::int, substr(${t}, 15, 2)::int, rtrim(substr(${t}, 18, 9), 'Z')::float8) at time zone 'UTC'`,
     zero: "null",
   },
   "google.protobuf.Duration": text,
@@ -105,12 +107,13 @@ function scalarOf(field: DescField): ScalarColumn | undefined {
   if (field.fieldKind === "scalar") return scalarColumns[field.scalar];
   if (field.fieldKind === "message") return wellKnownColumns[field.message.typeName];
   if (field.fieldKind !== "enum") return undefined;
-  const zero = field.enum.value[0]?.name ?? "";
+  const zero = field.enum.values[0]?.name ?? "";
   return { ...text, zero: quoteLiteral(zero) };
 }
 
-function hasPresence(field: DescField): boolean {
-  return field.fieldKind === "message" || field.oneof !== undefined || field.proto.proto3Optional;
+/** Whether a field tells "absent" from "zero"; true for messages, members of a oneof and `optional` fields. */
+export function hasPresence(field: DescField): boolean {
+  return field.presence === FeatureSet_FieldPresence.EXPLICIT;
 }
 
 function numeric(sqlType: string, tsType: string): ScalarColumn {

@@ -3,9 +3,14 @@ import { QuartetError } from "../error/quartet-error.ts";
 /** Longest identifier Postgres keeps; longer ones are cut silently, so they are refused. */
 const maxIdentifierBytes = 63;
 
+/** True when Postgres keeps the name as it is. */
+export function fitsIdentifier(name: string): boolean {
+  return name.length > 0 && !name.includes("\0") && Buffer.byteLength(name) <= maxIdentifierBytes;
+}
+
 /** Quotes one SQL identifier. The only way identifiers enter SQL. */
 export function quoteIdentifier(name: string): string {
-  if (name.length === 0 || name.includes("\0") || Buffer.byteLength(name) > maxIdentifierBytes) {
+  if (!fitsIdentifier(name)) {
     throw new QuartetError("invalid_argument", `"${name}" cannot be an SQL identifier.`, {
       fix: `Use 1 to ${maxIdentifierBytes} bytes.`,
     });

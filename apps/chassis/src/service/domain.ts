@@ -1,6 +1,6 @@
-import type { DescMessage, DescMethod, Registry } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, JsonValue, Registry } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
-import { methodName } from "../schema/method.ts";
+import { type HttpVerb, methodName } from "../schema/method.ts";
 import { withSystemTypes } from "../schema/system-registry.ts";
 import { isTable, type Table, tableOf } from "../schema/table.ts";
 import type { Reaction } from "./reaction.ts";
@@ -17,6 +17,16 @@ export interface DomainDefinition {
   // biome-ignore lint/suspicious/noExplicitAny: writes differ in their messages; they are looked up by input type name.
   readonly writes: readonly Write<any, any>[];
   readonly reactions?: readonly Reaction[];
+  /** Requests that show what the domain does; `quartet dev` prints them as lines to paste. */
+  readonly examples?: readonly ExampleRequest[];
+}
+
+/** A request to try. */
+export interface ExampleRequest {
+  readonly verb: HttpVerb;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: JsonValue;
 }
 
 /** A checked domain, with its parts by name. */
@@ -30,6 +40,7 @@ export interface Domain {
   readonly writes: ReadonlyMap<string, Write>;
   readonly reactions: ReadonlyMap<string, Reaction>;
   readonly tables: readonly Table[];
+  readonly examples: readonly ExampleRequest[];
 }
 
 export interface DomainMethod {
@@ -57,6 +68,7 @@ export function defineDomain(definition: DomainDefinition): Domain {
     writes: uniqueBy(definition.writes, (write) => write.input.typeName, "write"),
     reactions: uniqueBy(definition.reactions ?? [], (reaction) => reaction.name, "reaction"),
     tables: tablesOf(definition.schema),
+    examples: definition.examples ?? [],
   };
 }
 

@@ -3,6 +3,7 @@ import {
   type CloudEvent,
   fromWireAttributes,
   invalidAttribute,
+  isReserved,
   type WireAttributes,
 } from "./event-attributes.ts";
 import { sliceElements, sliceMembers } from "./json-slices.ts";
@@ -28,9 +29,9 @@ export function decodeBatch(body: Uint8Array): CloudEvent[] {
 /** The body as trimmed text that is known to be JSON. */
 function readJson(body: Uint8Array): string {
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(body).trim();
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
     JSON.parse(text);
-    return text;
+    return text.trim();
   } catch (cause) {
     throw malformed("The body is not JSON in UTF-8.", undefined, cause);
   }
@@ -44,17 +45,16 @@ function decodeEvent(text: string, prefix: string): CloudEvent {
     if (seen.has(name)) throw invalidAttribute(prefix + name, "is given more than once");
     seen.add(name);
     if (name === "data" || name === "data_base64") payload.set(name, value);
-    else if (value !== "null") attributes[name] = decodeAttribute(value, prefix + name);
+    else if (value !== "null") attributes[name] = decodeAttribute(name, value, prefix + name);
   }
   const data = decodeData(payload, attributes, prefix);
   return fromWireAttributes(attributes, data, (name) => prefix + name);
 }
 
 /** An attribute's canonical string (JSON format, 2.2). Core attributes are strings, and only strings pass as them. */
-function decodeAttribute(value: string, path: string): string {
+function decodeAttribute(name: string, value: string, path: string): string {
   if (value.startsWith('"')) return JSON.parse(value) as string;
-  const isCore = /(^|\.)(specversion|id|source|type|subject|time|datacontenttype|dataschema)$/.test(path);
-  if (isCore) throw invalidAttribute(path, "is not a string");
+  if (isReserved(name)) throw invalidAttribute(path, "is not a string");
   if (value === "true" || value === "false") return value;
   // Integer: "Type System" limits it to 32 bits.
   if (/^-?\d+$/.test(value) && Number(value) === (Number(value) | 0)) return String(Number(value) | 0);

@@ -42,6 +42,11 @@ const NAME = /^[a-z0-9]{1,20}$/;
 // "Type System", String: no control characters, no noncharacters, no half surrogate pairs.
 const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
 
+/** Whether the specification itself gives the name a meaning, so that no extension can have it. */
+export function isReserved(name: string): boolean {
+  return RESERVED.has(name);
+}
+
 /**
  * The event's attributes as they go on the wire.
  *
@@ -55,7 +60,7 @@ export function toWireAttributes(event: CloudEvent): WireAttributes {
     if (value !== undefined) attributes[wire] = value;
   }
   for (const [name, value] of Object.entries(event.extensions)) {
-    if (RESERVED.has(name)) throw invalidAttribute(name, "is no extension");
+    if (isReserved(name)) throw invalidAttribute(name, "is no extension");
     attributes[name] = value;
   }
   checkAttributes(attributes, (name) => name);

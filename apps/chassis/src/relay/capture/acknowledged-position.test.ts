@@ -66,7 +66,9 @@ function apply(next: Step, position: AcknowledgedPosition, world: World): void {
       if (commitEnd === undefined) break;
       const acknowledged = toLsn(commitEnd + BigInt(next.beyond));
       position.acknowledge(acknowledged);
-      if (acknowledged > world.stored) world.stored = acknowledged;
+      // Only what has been received by now: a later commit is not stored, even if it ends below this position.
+      const stored = world.received.findLast((end) => end <= acknowledged) ?? 0n;
+      if (stored > world.stored) world.stored = stored;
     }
   }
 }

@@ -37,7 +37,16 @@ const connectionCodes = new Set([
   "ENOENT", // no unix socket: the server is not up
 ]);
 
-/** Classifies what the stream or the slot functions threw, by the SQLSTATE along the chain of causes. */
+/** What `pg` says, without a code, when the socket is gone or silent; never translated. */
+const connectionMessages = new Set([
+  "Connection terminated",
+  "Connection terminated unexpectedly",
+  "Client has encountered a connection error and is not queryable",
+  "timeout expired",
+  "Query read timeout",
+]);
+
+/** Classifies what the stream or the slot functions threw, by SQLSTATE and system code along the chain of causes. */
 export function captureFault(error: unknown): CaptureFault {
   const seen = new Set<unknown>();
   for (
@@ -53,8 +62,10 @@ export function captureFault(error: unknown): CaptureFault {
 }
 
 function faultOf(error: CodedError): CaptureFault | undefined {
-  const { code } = error;
-  if (typeof code !== "string") return undefined;
+  const { code, message } = error;
+  if (typeof code !== "string") {
+    return typeof message === "string" && connectionMessages.has(message) ? "connection" : undefined;
+  }
   if (code.startsWith("08") || connectionCodes.has(code)) return "connection";
   switch (code) {
     case "55006": // object_in_use

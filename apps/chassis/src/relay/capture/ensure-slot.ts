@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { QuartetError } from "../../error/quartet-error.ts";
 import { captureError, sqlStateError } from "./capture-fault.ts";
@@ -7,6 +8,9 @@ import { checkSource, type ReplicationSource } from "./replication-source.ts";
 /** Creating a slot waits for every older transaction to end; a forgotten one must not hold us for ever. */
 const statementTimeoutMs = 60_000;
 const connectTimeoutMs = 10_000;
+/** How much longer than the server's own limit we wait for an answer, before the connection counts as dead. */
+const answerSlackMs = 5_000;
+const pollMs = 50;
 
 export interface SlotState {
   readonly created: boolean;
@@ -26,15 +30,16 @@ export interface SlotState {
  */
 export async function ensureSlot(source: ReplicationSource): Promise<SlotState> {
   return withClient(source, async (client) => {
-    const existing = await readSlot(client, source);
-    if (existing) return existing;
-    await requirePublication(client, source);
-    try {
-      return await createSlot(client, source);
-    } catch (error) {
-      const winner = isDuplicate(error) ? await readSlot(client, source) : undefined;
-      if (winner) return winner; // another process made it in between
-      throw error;
+    for (const deadline = Date.now() + statementTimeoutMs; ; await delay(pollMs)) {
+      const existing = await readSlot(client, source);
+      if (existing) return existing;
+      await requirePublication(client, source);
+      try {
+        return await createSlot(client, source);
+      } catch (error) {
+        // Another process makes it at this moment.
+        if (!isDuplicate(error) || Date.now() > deadline) throw error;
+      }
     }
   });
 }
@@ -61,6 +66,7 @@ interface SlotRow {
   readonly lost: boolean;
 }
 
+/** Undefined also for a slot that is still being made: it is listed, but has no position and may yet vanish. */
 async function readSlot(client: pg.Client, source: ReplicationSource): Promise<SlotState | undefined> {
   // invalidation_reason exists from 17 on; as JSON the statement works on every version.
   const found = await client.query<SlotRow>(
@@ -80,6 +86,7 @@ async function readSlot(client: pg.Client, source: ReplicationSource): Promise<S
       { fix: "Choose another slot name, or drop that slot." },
     );
   }
+  if (row.confirmed === null && !row.lost) return undefined;
   const consistentPoint = row.confirmed === null ? zeroLsn : parseLsn(row.confirmed);
   return { created: false, consistentPoint, state: row.lost ? "lost" : "ok" };
 }
@@ -119,6 +126,7 @@ async function withClient<T>(source: ReplicationSource, work: (client: pg.Client
     connectionString: source.url,
     connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + answerSlackMs,
     fallback_application_name: `quartet-slot-${source.slot}`,
   });
   client.on("error", () => {}); // the statement in progress reports it; without a listener the process would end

@@ -15,6 +15,7 @@ import type { TransactionStream, TransactionStreamOptions } from "./transaction-
 
 const defaultMaxBufferedBytes = 16 * 1024 * 1024;
 const defaultStatusIntervalMs = 10_000;
+const openTimeoutMs = 20_000;
 /** How long a server that sets no `wal_sender_timeout` may be silent. */
 const defaultSilenceMs = 60_000;
 
@@ -52,8 +53,17 @@ export class LogicalStream implements TransactionStream {
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** Connects and starts streaming. */
+  /** Connects and starts streaming; at most 20 s. */
   async open(): Promise<void> {
+    const limit = setTimeout(() => this.#connection.destroy(), openTimeoutMs);
+    try {
+      await this.#open();
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+
+  async #open(): Promise<void> {
     await this.#connection.connect();
     const identity = await this.#connection.identify();
     this.systemId = identity.systemId;

@@ -356,6 +356,8 @@ test("reports a missing slot, a missing publication, an unreachable server", asy
   expect(await fault({ publication: "nowhere" })).toBe("publication_missing");
   expect(await fault({ url: "postgres://postgres@127.0.0.1:1/postgres" })).toBe("connection");
   expect(await fault({ url: "postgres://postgres@nowhere.invalid/postgres" })).toBe("connection");
+  const unreachable = { ...source, url: "postgres://postgres@127.0.0.1:1/postgres" };
+  expect(captureFault(await ensureSlot(unreachable).catch((error: unknown) => error))).toBe("connection");
   const unpublished = { ...source, slot: "unpublished", publication: "nowhere" };
   expect(captureFault(await ensureSlot(unpublished).catch((error: unknown) => error))).toBe(
     "publication_missing",
@@ -403,6 +405,24 @@ test("a slot is made once, by whoever comes first, and fails over", async () => 
   expect(
     await postgres.sql("select plugin, failover from pg_replication_slots where slot_name = 'fresh'"),
   ).toEqual([{ plugin: "pgoutput", failover: true }]);
+});
+
+test("a slot that is still being made is waited for, not reported", async () => {
+  const blocker = new pg.Client(postgres.url());
+  await blocker.connect();
+  await blocker.query("begin; insert into elsewhere values ('a slot waits for this transaction')");
+  const slow = { ...source, slot: "slow" };
+  const first = ensureSlot(slow);
+  const listed = () =>
+    postgres.sql("select confirmed_flush_lsn from pg_replication_slots where slot_name = 'slow'");
+  await expect.poll(listed).toEqual([{ confirmed_flush_lsn: null }]);
+  const second = ensureSlot(slow);
+  await delay(150);
+  await blocker.query("commit");
+  await blocker.end();
+  const { consistentPoint } = await first;
+  expect(consistentPoint > zeroLsn).toBe(true);
+  expect(await second).toEqual({ created: false, consistentPoint, state: "ok" });
 });
 
 test("refuses a slot that is not for pgoutput in this database", async () => {

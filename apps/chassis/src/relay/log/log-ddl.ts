@@ -22,7 +22,7 @@ export const logSql: readonly string[] = [
   position text
 )`,
   `create table if not exists quartet.log_head (
-  only boolean primary key default true check (only),
+  one boolean primary key default true check (one),
   seq bigint not null
 )`,
   "insert into quartet.log_head (seq) values (0) on conflict do nothing",

@@ -60,14 +60,16 @@ export async function pushEvent(
   const [upstream] = target.pool.candidates();
   const destination = `${upstream?.url ?? ""}${target.path}`;
   if (upstream === undefined) return away(destination, "no process of this class is configured");
-  const { headers, body } = encodePush(settings, attempt);
+  const push = tryEncode(settings, attempt);
+  if (push instanceof Error) {
+    return { kind: "refused", destination, status: 0, answer: push.message, retryAfterMs: undefined };
+  }
   try {
     const answer = await target.pool.request(upstream, {
       method: "POST",
       path: target.path,
-      headers,
-      body,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(attempt.timeoutMs)]),
+      ...push,
+      signal,
     });
     const text = (await answer.body.text()).slice(0, keptAnswerCharacters);
     const kind = classifyStatus(answer.statusCode);
@@ -87,6 +89,15 @@ export async function pushEvent(
 
 function away(destination: string, answer: string): PushOutcome {
   return { kind: "away", destination, status: 0, answer, retryAfterMs: undefined };
+}
+
+/** An event that no CloudEvent can carry will never be taken. */
+function tryEncode(settings: PushSettings, attempt: PushAttempt): ReturnType<typeof encodePush> | Error {
+  try {
+    return encodePush(settings, attempt);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
 }
 
 function encodePush(settings: PushSettings, attempt: PushAttempt) {
@@ -109,10 +120,8 @@ function encodePush(settings: PushSettings, attempt: PushAttempt) {
 
 /** Sequence as a padded string: CloudEvents integers are 32-bit, and strings of one length order like numbers. */
 function toCloudEvent(domainName: string, event: LogEvent): CloudEvent {
-  const extensions: Record<string, string> = {
-    partitionkey: event.key,
-    sequence: event.seq.toString().padStart(19, "0"),
-  };
+  const extensions: Record<string, string> = { sequence: event.seq.toString().padStart(19, "0") };
+  if (event.key !== "") extensions["partitionkey"] = event.key;
   if (event.position !== undefined) extensions["quartetposition"] = event.position;
   if (event.traceparent !== undefined) extensions["traceparent"] = event.traceparent;
   if (event.correlationId !== undefined) extensions["correlationid"] = event.correlationId;
@@ -121,7 +130,7 @@ function toCloudEvent(domainName: string, event: LogEvent): CloudEvent {
     id: event.eventId,
     source: `/quartet/${domainName}/${event.source}`,
     type: event.type,
-    subject: event.key,
+    ...(event.key === "" ? {} : { subject: event.key }),
     time: event.committedAt.toISOString(),
     dataContentType: "application/json",
     extensions,

@@ -21,13 +21,13 @@ export interface PushFailure {
   readonly retryAfterMs: number | undefined;
 }
 
-const retriedStatuses: ReadonlySet<number> = new Set([404, 408, 409, 425, 429, 500]);
+const retriedStatuses: ReadonlySet<number> = new Set([404, 408, 409, 425]);
 
-/** Reads an answer by DESIGN, section 7. 502 to 504 speak of the endpoint, not of the event. */
+/** What an HTTP status says. 429, 502 and 503 speak of the endpoint; all others speak of the event. */
 export function classifyStatus(status: number): PushOutcome["kind"] {
   if (status >= 200 && status < 300) return "acknowledged";
   if (status === 410) return "gone";
-  if (status === 429 || (status >= 502 && status <= 504)) return "away";
+  if (status === 429 || status === 502 || status === 503) return "away";
   if (retriedStatuses.has(status) || status >= 500) return "retry";
   return "refused";
 }

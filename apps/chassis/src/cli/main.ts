@@ -1,0 +1,49 @@
+import { Command } from "commander";
+import { QuartetError } from "../error/quartet-error.ts";
+import { registerApply } from "./apply-command.ts";
+import { registerCheck } from "./check-command.ts";
+import { registerDev } from "./dev-command.ts";
+import { registerGenerate } from "./generate-command.ts";
+import { registerServe } from "./serve-commands.ts";
+
+/** Exit codes that scripts can trust. */
+const exitCodes = { fault: 1, usage: 2 } as const;
+
+/** The `quartet` command. Sets the exit code; never throws. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command("quartet")
+    .description(
+      "One TypeScript codebase on PostgreSQL, served as crud, micro, nano or lambda by what its login may do.",
+    )
+    .option("--project <folder>", "folder of the domain (where quartet.config.ts is)", process.cwd())
+    .exitOverride((error) => {
+      process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage;
+      throw error;
+    });
+  registerDev(program);
+  registerServe(program);
+  registerApply(program);
+  registerGenerate(program);
+  registerCheck(program);
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    if (isCommanderExit(error)) return;
+    printError(error);
+    process.exitCode = exitCodes.fault;
+  }
+}
+
+function isCommanderExit(error: unknown): boolean {
+  return error instanceof Error && "code" in error && String(error.code).startsWith("commander.");
+}
+
+function printError(error: unknown): void {
+  if (!(error instanceof QuartetError)) {
+    console.error(error);
+    return;
+  }
+  console.error(`quartet: ${error.message}`);
+  if (error.fix !== undefined) console.error(`\nTo mend it:\n${error.fix}`);
+  if (error.code === "internal" && error.cause !== undefined) console.error(error.cause);
+}

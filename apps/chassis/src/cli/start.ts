@@ -1,0 +1,130 @@
+import { createServer as createHttp2Server } from "node:http2";
+import { flushCompileCache } from "node:module";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "pino";
+import { createConnectHandler } from "../edge/connect-routes.ts";
+import { createApp } from "../edge/create-app.ts";
+import { type Listener, openListener } from "../edge/listen.ts";
+import { type OpenRuntime, openRuntime } from "../edge/open-runtime.ts";
+import { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
+import { QuartetError } from "../error/quartet-error.ts";
+import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import { runRelay } from "../relay/run-relay.ts";
+import type { Domain } from "../service/domain.ts";
+import type { Environment } from "./environment.ts";
+import { describeDatabase, reportReady } from "./report-ready.ts";
+import { aborted } from "./run-until-stopped.ts";
+
+const connectPatienceMs = 30_000;
+
+/** `quartet start`: serves a domain as the class its login makes it, until the signal aborts. */
+export async function runStart(
+  domain: Domain,
+  environment: Environment,
+  withRelay: boolean,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const runtime = stack.use(await openRuntimePatiently(domain, environment, log, signal));
+  let stopping = false;
+  const app = createApp(runtime, {
+    pushSecrets: environment.secrets,
+    isReady: async () => !stopping && (await canReadMain(runtime)),
+  });
+  const listener = stack.use(await openListener(app, environment.port, environment.host));
+  if (environment.grpcPort !== undefined)
+    stack.use(await openGrpc(runtime, environment.grpcPort, environment.host));
+  const relay = withRelay ? runOwnRelay(domain, environment, listener, log, signal) : Promise.resolve();
+  const { serviceClass, reasons } = runtime.found;
+  log.info({ port: listener.port, reasons }, `${domain.name} is a ${serviceClass}`);
+  reportReady({
+    kind: "ready",
+    class: serviceClass,
+    port: listener.port,
+    database: describeDatabase(environment.databaseUrl),
+    reasons,
+  });
+  flushCompileCache();
+  await aborted(signal);
+  stopping = true;
+  await relay;
+}
+
+/** The day-one monolith: the relay of its one database in the same process, pushing to itself. */
+async function runOwnRelay(
+  domain: Domain,
+  environment: Environment,
+  listener: Listener,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const url = environment.relayDatabaseUrl;
+  if (url === undefined) {
+    throw new QuartetError("invalid_argument", "start --with-relay needs QUARTET_RELAY_DATABASE_URL.", {
+      fix: "Give it a login with REPLICATION that is a member of quartet_relay.",
+    });
+  }
+  const self = [`http://127.0.0.1:${listener.port}`];
+  await using upstreams = new ClassUpstreams({ crud: self, micro: [], nano: [], lambda: [] });
+  await runRelay(
+    {
+      domain,
+      databaseUrl: url,
+      eventsDatabaseUrl: url,
+      upstreams,
+      secrets: environment.secrets,
+      logger: log.child({ part: "relay" }),
+    },
+    signal,
+  );
+}
+
+/** A database that is not there yet is waited for; a login that fits no class is not. */
+async function openRuntimePatiently(
+  domain: Domain,
+  environment: Environment,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<OpenRuntime> {
+  const untilMs = Date.now() + connectPatienceMs;
+  for (;;) {
+    try {
+      return await openRuntime({
+        domain,
+        databaseUrl: environment.databaseUrl,
+        eventsDatabaseUrl: environment.eventsDatabaseUrl,
+        upstreams: environment.upstreams,
+        secret: environment.secretBytes,
+        expected: environment.expectedClass,
+        allowSurplus: environment.allowSurplus,
+        maxConnections: environment.maxConnections,
+        log,
+      });
+    } catch (thrown) {
+      const error = translateDatabaseError(thrown);
+      const away = error instanceof QuartetError && error.code === "unavailable";
+      if (!away || Date.now() > untilMs || signal.aborted) throw error;
+      log.warn({ reason: error.message }, "waiting for the database");
+      await delay(500, undefined, { signal });
+    }
+  }
+}
+
+async function canReadMain(runtime: OpenRuntime): Promise<boolean> {
+  if (runtime.main === undefined) return true;
+  const answered = runtime.main.pool.query("select 1").then(() => true);
+  return Promise.race([answered, delay(900, false)]).catch(() => false);
+}
+
+/** gRPC needs HTTP/2, which Express does not speak: a listener of its own. */
+async function openGrpc(runtime: OpenRuntime, port: number, host: string): Promise<AsyncDisposable> {
+  const server = createHttp2Server(createConnectHandler(runtime));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, resolve);
+  });
+  return {
+    [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}

@@ -24,6 +24,8 @@ export interface ApplyOptions {
 
 const lockTimeoutMs = 200;
 const lockAttempts = 50;
+/** Building an index waits for transactions older than itself, and blocks neither reads nor writes meanwhile. */
+const indexTimeoutMs = 600_000;
 const applyLockKey = 7_236_419_001n;
 
 /**
@@ -65,7 +67,6 @@ async function applyTo(
     await client.connect();
     await takeApplyLock(client);
     const found = await client.query<{ name: string }>("select current_database() as name");
-    await client.query(`set lock_timeout = ${lockTimeoutMs}`);
     await client.query("set client_min_messages = warning");
     for (const step of await planSchema(client, targetOf(found.rows[0]?.name ?? ""))) {
       options.onStep?.(name, step);
@@ -98,6 +99,8 @@ const retriedStates: ReadonlySet<string> = new Set(["55P03", "40P01", "XX000"]);
 async function runStep(client: Client, step: Step): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
+      if (step.index !== undefined) await dropInvalidIndex(client, step.index);
+      await client.query(`set lock_timeout = ${step.index === undefined ? lockTimeoutMs : indexTimeoutMs}`);
       await client.query(step.sql);
       return;
     } catch (cause) {
@@ -113,4 +116,18 @@ async function runStep(client: Client, step: Step): Promise<void> {
       );
     }
   }
+}
+
+/**
+ * An index whose build was interrupted is there, invalid, of use to nobody and at a cost to every write; `if not
+ * exists` would leave it so for ever.
+ */
+async function dropInvalidIndex(client: Client, index: string): Promise<void> {
+  const found = await client.query(
+    "select from pg_index where indexrelid = to_regclass($1) and not indisvalid",
+    [index],
+  );
+  if (found.rowCount === 0) return;
+  await client.query(`set lock_timeout = ${indexTimeoutMs}`);
+  await client.query(`drop index concurrently if exists ${index}`);
 }

@@ -10,6 +10,8 @@ import { createRolesSql } from "./roles-ddl.ts";
 export interface Step {
   readonly what: string;
   readonly sql: string;
+  /** Quoted name of the index that the statement builds concurrently. */
+  readonly index?: string;
 }
 
 /** What a database has to have. */
@@ -44,6 +46,7 @@ function planTable(table: Table, columns: ReadonlySet<string> | undefined): Step
   const indexes = table.indexes.map((index) => ({
     what: `index ${index.name}`,
     sql: createIndexSql(table, index),
+    index: `${quoteIdentifier(table.schemaName)}.${quoteIdentifier(index.name)}`,
   }));
   if (columns === undefined) {
     return [{ what: `table ${table.name}`, sql: createTableSql(table) }, ...indexes];

@@ -49,15 +49,17 @@ export function eventsGrantsSql(
 }
 
 /**
- * A login of a class. REPLICATION is an attribute, not a right, so a group cannot hand it on.
+ * A login of a class; one that was of another class is so no longer. REPLICATION is an attribute, not a right, so a group cannot hand it on.
  *
  * @param role one of `groupRoles`
  */
 export function createLoginSql(login: string, password: string, role: (typeof groupRoles)[number]): string {
   const name = quoteIdentifier(login);
   const attributes = role === "quartet_relay" ? "login replication" : "login";
-  return `do $$ begin create role ${name} ${attributes};
-exception when duplicate_object or unique_violation then null; end $$;
+  const create = `begin create role ${name} ${attributes};
+exception when duplicate_object or unique_violation then null; end`;
+  return `do ${quoteLiteral(create)};
 alter role ${name} with ${attributes} password ${quoteLiteral(password)};
+revoke ${groupRoles.filter((other) => other !== role).join(", ")} from ${name};
 grant ${role} to ${name}`;
 }

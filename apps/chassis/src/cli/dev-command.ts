@@ -143,7 +143,8 @@ async function followEdits(
   progress(`${files.join(", ")} changed`);
   if (edits.has("protos")) {
     await generateCode(project);
-    progress("generated; new tables and columns are applied at the next start of quartet dev");
+    await cluster.apply();
+    progress("generated code and applied the schema");
   }
   const names = await cluster.restart(edits.has("protos") || edits.has("config") ? "all" : "handlers");
   progress(`restarted ${names.join(", ")} in ${Date.now() - began} ms`);

@@ -30,7 +30,8 @@ export type RequiredVariable =
   | "DATABASE_URL"
   | "EVENTS_DATABASE_URL"
   | "QUARTET_SECRET"
-  | "QUARTET_CRUD_URLS";
+  | "QUARTET_CRUD_URLS"
+  | "QUARTET_RELAY_DATABASE_URL";
 
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 const secretHint = 'QUARTET_SECRET: make one with: echo "whsec_$(openssl rand -base64 32)"';

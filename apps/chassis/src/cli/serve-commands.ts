@@ -4,7 +4,7 @@ import { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
 import { createGateway, runProbes } from "../gateway/open-gateway.ts";
 import { createRoutes } from "../gateway/routes.ts";
 import { runRelay } from "../relay/run-relay.ts";
-import { type Environment, parseEnvironment } from "./environment.ts";
+import { type Environment, parseEnvironment, type RequiredVariable } from "./environment.ts";
 import { loadDomain } from "./load-domain.ts";
 import { createLogger } from "./logger.ts";
 import { projectOf } from "./project-option.ts";
@@ -19,8 +19,10 @@ export function registerServe(program: Command): void {
     .description("serve the domain, as the class its database login makes it")
     .option("--with-relay", "run the relay of the one database in this process (QUARTET_RELAY_DATABASE_URL)")
     .action(async (options: { withRelay?: boolean }) => {
+      const needs: RequiredVariable[] = [];
       // Only a lambda does without a secret, and it is one for want of a database.
-      const needs = process.env["DATABASE_URL"] ? (["QUARTET_SECRET"] as const) : [];
+      if (process.env["DATABASE_URL"]) needs.push("QUARTET_SECRET");
+      if (options.withRelay) needs.push("DATABASE_URL", "QUARTET_RELAY_DATABASE_URL");
       const environment = parseEnvironment(process.env, needs);
       const domain = await loadDomain(projectOf(program));
       const log = createLogger(domain.name, environment.logLevel);

@@ -1,12 +1,16 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { QuartetError } from "../error/quartet-error.ts";
 import type { Project } from "../generate/project.ts";
 import type { Domain } from "../service/domain.ts";
 import { readDevState, writeDevState } from "./dev-state.ts";
 import { findFreePort } from "./postgres/free-port.ts";
 import { type LocalPostgres, openLocalPostgres } from "./postgres/open-local-postgres.ts";
-import { type ClusterServers, prepareDatabases } from "./prepare-databases.ts";
+import { type ClusterServers, ownerUrls, prepareDatabases } from "./prepare-databases.ts";
 import { listeningProcesses, type PlannedProcess, planCrud, planFull } from "./process-plan.ts";
+import { createServerLogFilter } from "./server-log-filter.ts";
 import { type ProcessStatus, SupervisedProcess } from "./supervised-process.ts";
 
 /** A whole cluster on this machine. */
@@ -15,8 +19,8 @@ export interface LocalCluster extends AsyncDisposable {
   table(): readonly ProcessStatus[];
   /** Starts anew the processes that run handlers, or all of them. Resolves when they are ready. */
   restart(which: "handlers" | "all"): Promise<readonly string[]>;
-  /** Brings the databases to the shape of another version of the domain. */
-  apply(domain: Domain): Promise<void>;
+  /** Brings the databases to the shape the protos have now. In a process of its own: this one has the old code. */
+  apply(): Promise<void>;
 }
 
 export interface LocalClusterOptions {
@@ -54,7 +58,7 @@ export async function openLocalCluster(options: LocalClusterOptions): Promise<Lo
   const plans = options.form === "full" ? planFull(inputs) : planCrud(inputs);
   options.onProgress(`starting ${plans.map((plan) => plan.name).join(", ")}`);
   const processes = plans.map((plan) => stack.use(supervise(options, plan)));
-  await Promise.all(processes.map((process) => awaitReady(process, options.signal)));
+  await Promise.all(processes.map((process) => withinLimit(process, process.ready(), options.signal)));
   const owned = stack.move();
   return {
     table: () => [
@@ -63,23 +67,36 @@ export async function openLocalCluster(options: LocalClusterOptions): Promise<Lo
     ],
     restart: async (which) => {
       const chosen = processes.filter((process) => which === "all" || process.plan.runsHandlers);
-      await Promise.all(chosen.map((process) => process.restart()));
+      await Promise.all(chosen.map((process) => withinLimit(process, process.restart(), options.signal)));
       return chosen.map((process) => process.plan.name);
     },
-    apply: async (domain) => {
-      await prepareDatabases(domain, servers, state.password);
-    },
+    apply: () => applyAnew(options, servers),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
+async function applyAnew(options: LocalClusterOptions, servers: ClusterServers): Promise<void> {
+  const owner = ownerUrls(options.domain.name, servers);
+  const args = [options.script, "--project", options.project.root, "apply"];
+  const env = { ...options.inherited, DATABASE_URL: owner.main, EVENTS_DATABASE_URL: owner.events };
+  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "ignore", "pipe"] });
+  const lines: string[] = [];
+  createInterface({ input: child.stderr }).on("line", (line) => lines.push(line));
+  const [code] = (await once(child, "close")) as [number | null];
+  if (code !== 0)
+    throw new QuartetError("failed_precondition", `The schema could not be applied:\n${lines.join("\n")}`);
+}
+
 function openPostgres(options: LocalClusterOptions): Promise<LocalPostgres> {
   options.onProgress("starting PostgreSQL");
+  const isNoteworthy = createServerLogFilter();
   return openLocalPostgres({
     dataDir: join(options.stateDir, "postgres"),
     topology: options.form === "full" ? "full" : "single",
     fresh: options.fresh,
-    log: (server, line) => options.log(server, line),
+    log: (server, line) => {
+      if (isNoteworthy(server, line)) options.log(server, line);
+    },
     signal: options.signal,
   });
 }
@@ -105,7 +122,11 @@ function supervise(options: LocalClusterOptions, plan: PlannedProcess): Supervis
 }
 
 /** @throws QuartetError with the process' last lines when it does not become ready in time. */
-async function awaitReady(process: SupervisedProcess, signal: AbortSignal): Promise<void> {
+async function withinLimit(
+  process: SupervisedProcess,
+  ready: Promise<ProcessStatus>,
+  signal: AbortSignal,
+): Promise<void> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(startLimitMs)]);
   const expired = new Promise<never>((_resolve, reject) => {
     limit.addEventListener(
@@ -120,7 +141,7 @@ async function awaitReady(process: SupervisedProcess, signal: AbortSignal): Prom
       { once: true },
     );
   });
-  await Promise.race([process.ready(), expired]);
+  await Promise.race([ready, expired]);
 }
 
 /** Remembered ports where they are free, others where not: two checkouts never meet. */

@@ -23,6 +23,18 @@ export interface ClusterLogins {
   readonly relayEvents: string;
 }
 
+/** URLs of the databases' owner, for `quartet apply`. */
+export function ownerUrls(
+  domainName: string,
+  servers: ClusterServers,
+): { readonly main: string; readonly events: string } {
+  const main = withDatabase(servers.primary, domainName);
+  return {
+    main,
+    events: servers.events === undefined ? main : withDatabase(servers.events, `${domainName}_events`),
+  };
+}
+
 /** Creates databases and logins where they are missing, and brings them to the shape the protos say. */
 export async function prepareDatabases(
   domain: Domain,
@@ -34,10 +46,8 @@ export async function prepareDatabases(
   const eventsServer = servers.events ?? servers.primary;
   await createDatabase(servers.primary, mainName);
   if (servers.events !== undefined) await createDatabase(servers.events, eventsName);
-  await applySchema(domain, {
-    databaseUrl: withDatabase(servers.primary, mainName),
-    eventsDatabaseUrl: withDatabase(eventsServer, eventsName),
-  });
+  const owner = ownerUrls(domain.name, servers);
+  await applySchema(domain, { databaseUrl: owner.main, eventsDatabaseUrl: owner.events });
   await createLogins(servers.primary, domain, password, ["crud", "micro", "nano", "relay"]);
   if (servers.events !== undefined) await createLogins(servers.events, domain, password, ["micro", "relay"]);
   if (servers.replica !== undefined) await awaitReplay(servers.primary, servers.replica);

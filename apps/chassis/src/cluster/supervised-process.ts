@@ -41,6 +41,7 @@ export class SupervisedProcess implements AsyncDisposable {
   #status: ProcessStatus | undefined;
   #ready = Promise.withResolvers<ProcessStatus>();
   #restartAsked = false;
+  #pause = new AbortController();
   #lastLines: string[] = [];
 
   constructor(plan: PlannedProcess, settings: SuperviseSettings) {
@@ -70,6 +71,7 @@ export class SupervisedProcess implements AsyncDisposable {
     this.#restartAsked = true;
     this.#forget();
     this.#child?.kill("SIGTERM");
+    this.#pause.abort();
     return this.#ready.promise;
   }
 
@@ -98,7 +100,10 @@ export class SupervisedProcess implements AsyncDisposable {
       }
       pauseMs = wasReady ? firstPauseMs : Math.min(longestPauseMs, pauseMs * 2);
       this.#settings.log(this.plan.name, `ended (${ended}); starting again in ${pauseMs} ms`);
-      await delay(pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      this.#pause = new AbortController();
+      const cut = AbortSignal.any([this.#stop.signal, this.#pause.signal]);
+      await delay(pauseMs, undefined, { signal: cut }).catch(() => undefined);
+      this.#restartAsked = false;
     }
   }
 

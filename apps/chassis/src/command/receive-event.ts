@@ -36,7 +36,7 @@ export async function receiveEvent(runtime: Runtime, event: ReceivedEvent, scope
         "unprocessable_event",
         `There is no subscription "${event.subscription}" here.`,
         {
-          field: "quartet-subscription",
+          field: "quartetsubscription",
         },
       );
   }

@@ -6,7 +6,7 @@ import type { Runtime } from "../command/runtime.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { readCallMeta } from "./call-meta.ts";
 import { type CloudEvent, decodeCloudEvents } from "./cloud-event/cloud-event.ts";
-import { readBody } from "./read-body.ts";
+import { maxPushBytes, readBody } from "./read-body.ts";
 import { requestSignal } from "./request-signal.ts";
 import { verifyWebhook, type WebhookSecret } from "./webhook/webhook-signature.ts";
 
@@ -26,11 +26,18 @@ export async function answerInbox(
   if (request.method !== "POST") {
     throw new QuartetError("method_not_allowed", "Events are posted.", { allow: ["POST"] });
   }
-  const body = await readBody(request);
+  const body = await readBody(request, maxPushBytes);
   verifyWebhook(secrets, request.headers, body, Math.floor(Date.now() / 1000));
   const [event, ...others] = decodeCloudEvents(request.headers, body);
   if (event === undefined || others.length > 0) {
     throw new QuartetError("unprocessable_event", "This endpoint takes one event a request.");
+  }
+  // The signature covers this id and the body: whatever else says what is to be done must be inside the body.
+  if (event.id !== request.headers["webhook-id"] || !isStructured(request)) {
+    throw new QuartetError(
+      "unprocessable_event",
+      "An event for the inbox is structured and signed under its own id.",
+    );
   }
   const meta = readCallMeta(request.headers);
   const signal = requestSignal(response, meta.deadlineMs);
@@ -42,10 +49,14 @@ export async function answerInbox(
   response.writeHead(204).end();
 }
 
+function isStructured(request: IncomingMessage): boolean {
+  return /^application\/cloudevents\+json\s*(;|$)/i.test(request.headers["content-type"] ?? "");
+}
+
 function toReceivedEvent(event: CloudEvent, request: IncomingMessage): ReceivedEvent {
   const attempt = Number(request.headers["quartet-attempt"] ?? 1);
   return {
-    subscription: String(request.headers["quartet-subscription"] ?? ""),
+    subscription: event.extensions["quartetsubscription"] ?? "",
     id: event.id,
     type: event.type,
     key: event.extensions["partitionkey"] ?? event.id,

@@ -2,23 +2,26 @@ import type { IncomingMessage } from "node:http";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
 
-/** Largest request body that is read. */
+/** Largest body of a client's request. */
 export const maxBodyBytes = 1_048_576;
+
+/** Largest body of a push: an intent may carry several messages of a client's size. */
+export const maxPushBytes = 8 * maxBodyBytes;
 
 /**
  * Reads a request's body.
  *
- * @throws QuartetError `too_large` past `maxBodyBytes`, `canceled` when the client goes.
+ * @throws QuartetError `too_large` past `maxBytes`, `canceled` when the client goes.
  */
-export async function readBody(request: IncomingMessage): Promise<Buffer> {
+export async function readBody(request: IncomingMessage, maxBytes: number = maxBodyBytes): Promise<Buffer> {
   const declared = Number(request.headers["content-length"] ?? 0);
-  if (declared > maxBodyBytes) throw tooLarge();
+  if (declared > maxBytes) throw tooLarge(maxBytes);
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
     for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       bytes += chunk.length;
-      if (bytes > maxBodyBytes) throw tooLarge();
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
       chunks.push(chunk);
     }
   } catch (cause) {
@@ -49,6 +52,6 @@ export function parseJsonBody(body: Buffer, contentType: string | undefined): Js
   }
 }
 
-function tooLarge(): QuartetError {
-  return new QuartetError("too_large", `The body is larger than ${maxBodyBytes} bytes.`);
+function tooLarge(maxBytes: number): QuartetError {
+  return new QuartetError("too_large", `The body is larger than ${maxBytes} bytes.`);
 }

@@ -39,7 +39,6 @@ const notForwarded: ReadonlySet<string> = new Set([
   "host",
   "content-length",
   "quartet-mode",
-  "quartet-subscription",
   "quartet-attempt",
 ]);
 

@@ -14,7 +14,7 @@ export async function fingerprintSources(stage: string, layout: PackageLayout): 
   hash.update(await readFile(layout.plugin).catch(() => ""));
   const schema = join(layout.plugin, "..", "..", "schema");
   for (const path of (await Array.fromAsync(glob("*.{ts,js}", { cwd: schema }))).sort()) {
-    if (!path.endsWith(".d.ts")) hash.update(await readFile(join(schema, path)));
+    if (!/\.d\.ts$|\.test\.ts$|^test-/.test(path)) hash.update(await readFile(join(schema, path)));
   }
   return hash.digest("hex");
 }

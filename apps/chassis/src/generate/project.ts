@@ -24,6 +24,8 @@ interface ProjectSettings {
  * Finds the project around `directory`: the nearest folder upward that holds a `quartet.config.ts` (or `.js`).
  * Settings come from the key `quartet` of its package.json; by default protos are in `proto`, generated code goes
  * to `src/gen`, and the schema image is `proto/schema.binpb`.
+ *
+ * @throws QuartetError `failed_precondition` when there is none, or its package.json is at fault.
  */
 export function findProject(directory: string): Project {
   for (let folder = resolve(directory); ; folder = dirname(folder)) {
@@ -57,6 +59,20 @@ function readProject(root: string, config: string): Project {
 }
 
 function readSettings(manifest: string): ProjectSettings {
-  const parsed = JSON.parse(readFileSync(manifest, "utf8")) as { quartet?: ProjectSettings };
-  return parsed.quartet ?? {};
+  const { quartet = {} } = readManifest(manifest);
+  for (const [name, value] of Object.entries(quartet)) {
+    if (typeof value === "string") continue;
+    throw new QuartetError("failed_precondition", `${manifest}: "quartet.${name}" is not a path.`, {
+      fix: 'Set it as in "quartet": {"protos": "../../proto"}.',
+    });
+  }
+  return quartet;
+}
+
+function readManifest(manifest: string): { readonly quartet?: ProjectSettings } {
+  try {
+    return JSON.parse(readFileSync(manifest, "utf8")) as { quartet?: ProjectSettings };
+  } catch (cause) {
+    throw new QuartetError("failed_precondition", `${manifest} cannot be read: ${String(cause)}`, { cause });
+  }
 }

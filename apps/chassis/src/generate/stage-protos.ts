@@ -1,3 +1,4 @@
+import type { Dirent } from "node:fs";
 import { cp, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ProtoRoot } from "./package-layout.ts";
@@ -24,7 +25,7 @@ export async function stageProtos(staging: Staging, into: string): Promise<reado
       imported.add(path.split("/")[0] ?? path);
     }
   }
-  const own = (await readdir(staging.protos, { withFileTypes: true })).filter(
+  const own = (await readFolder(staging.protos)).filter(
     (entry) => entry.isDirectory() && !imported.has(entry.name),
   );
   for (const entry of own) {
@@ -34,6 +35,16 @@ export async function stageProtos(staging: Staging, into: string): Promise<reado
     });
   }
   return own.map((entry) => entry.name).sort();
+}
+
+/** The entries of a folder; none when it is missing. */
+async function readFolder(path: string): Promise<Dirent[]> {
+  try {
+    return await readdir(path, { withFileTypes: true });
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw error;
+  }
 }
 
 function isProtoOrFolder(path: string): boolean {

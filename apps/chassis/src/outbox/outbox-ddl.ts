@@ -49,7 +49,9 @@ function monthsAround(now: Date): Month[] {
 
 function createMonthSql(month: Month): string {
   const bounds = `from (${quoteLiteral(smallestId(month.from))}) to (${quoteLiteral(smallestId(month.to))})`;
-  return `create table if not exists quartet.${month.name} partition of quartet.outbox for values ${bounds}`;
+  const create = `create table if not exists quartet.${month.name} partition of quartet.outbox for values ${bounds}`;
+  // A month that came before its partition has its rows in the default one already, and stays there.
+  return `do $$ begin ${create}; exception when check_violation then null; end $$`;
 }
 
 /** The smallest UUID whose first 48 bits are the time in ms (RFC 9562, section 5.7). */

@@ -27,6 +27,7 @@ function mergeObject(stored: JsonMap, before: JsonMap, after: JsonMap): JsonValu
   for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) merged.delete(key);
   for (const [key, value] of Object.entries(after)) {
     const known = Object.hasOwn(before, key) ? before[key] : undefined;
+    if (known !== undefined && isDeepStrictEqual(known, value)) continue;
     const kept = merged.get(key);
     merged.set(key, known === undefined || kept === undefined ? value : mergeChange(kept, known, value));
   }

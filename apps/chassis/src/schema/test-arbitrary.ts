@@ -8,7 +8,12 @@ const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 12 }).map((value) => value.replaceAll("\0", "")),
   fc.constantFrom("", "it's", '"', "\\", "\\u0000", "null", "né 漢 🎻", "\u2028"),
 );
-/** JSON has no negative zero in jsonb. */
+/**
+ * A key of a map. Without backslashes: JSON.parse of V8 13 (Node 24) takes a key written with an escape for another
+ * key that has a backslash there and came at the same place of an earlier object.
+ */
+const mapKey = text.map((value) => value.replaceAll("\\", "/"));
+/** jsonb has no negative zero. */
 const double = fc.double().map((value) => (value === 0 ? 0 : value));
 const float = fc.float().map((value) => (value === 0 ? 0 : value));
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
@@ -59,7 +64,7 @@ const wellKnown: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   "google.protobuf.Duration": fc.record({ seconds: fc.bigInt({ min: 0n, max: 315_576_000_000n }), nanos }),
   "google.protobuf.FieldMask": fc.record({ paths: fc.array(fc.constantFrom("a", "b_c", "d.e_f")) }),
   "google.protobuf.Struct": fc.dictionary(
-    text,
+    mapKey,
     fc.oneof(structValue, fc.array(structValue, { maxLength: 2 })),
   ),
   "google.protobuf.Any": line.map((value) => anyPack(LineSchema, value)),
@@ -100,7 +105,7 @@ function arbitraryOf(field: DescField): fc.Arbitrary<unknown> {
     case "list":
       return fc.array(elementOf(field), { maxLength: 3 });
     case "map":
-      return fc.dictionary(fc.oneof(text, fc.constant("__proto__")), elementOf(field), { maxKeys: 3 });
+      return fc.dictionary(fc.oneof(mapKey, fc.constant("__proto__")), elementOf(field), { maxKeys: 3 });
   }
 }
 

@@ -1,5 +1,5 @@
 import { isServiceClass } from "../../class/service-class.ts";
-import { type CloudEvent, encodeBinary } from "../../edge/cloud-event/cloud-event.ts";
+import { type CloudEvent, encodeBinary, encodeStructured } from "../../edge/cloud-event/cloud-event.ts";
 import { inboxPath } from "../../edge/inbox-endpoint.ts";
 import type { ClassUpstreams } from "../../edge/upstream/class-upstreams.ts";
 import { UpstreamPool } from "../../edge/upstream/upstream-pool.ts";
@@ -12,6 +12,8 @@ import { classifyStatus, type PushOutcome, parseRetryAfter } from "./push-outcom
 export interface PushTarget {
   readonly pool: UpstreamPool;
   readonly path: string;
+  /** The endpoint is a class of this domain, not a stranger's. */
+  readonly own: boolean;
 }
 
 /** What all pushes of a relay share. */
@@ -39,7 +41,7 @@ export function resolveTarget(endpoint: string, upstreams: ClassUpstreams): Push
   const serviceClass = /^class:(\w+)$/.exec(endpoint)?.[1];
   if (serviceClass !== undefined && isServiceClass(serviceClass)) {
     const pool = upstreams.of(serviceClass);
-    return { pool: pool.isEmpty ? upstreams.of("crud") : pool, path: inboxPath };
+    return { pool: pool.isEmpty ? upstreams.of("crud") : pool, path: inboxPath, own: true };
   }
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
@@ -47,10 +49,10 @@ export function resolveTarget(endpoint: string, upstreams: ClassUpstreams): Push
       fix: "Use class:crud, class:micro, or an http(s) URL.",
     });
   }
-  return { pool: new UpstreamPool([url.origin]), path: url.pathname + url.search };
+  return { pool: new UpstreamPool([url.origin]), path: url.pathname + url.search, own: false };
 }
 
-/** Pushes one event once, as a signed CloudEvent in binary mode. Never throws for what the other side does. */
+/** Pushes one event once, as a signed CloudEvent. Never throws for what the other side does. */
 export async function pushEvent(
   target: PushTarget,
   settings: PushSettings,
@@ -60,7 +62,7 @@ export async function pushEvent(
   const [upstream] = target.pool.candidates();
   const destination = `${upstream?.url ?? ""}${target.path}`;
   if (upstream === undefined) return away(destination, "no process of this class is configured");
-  const push = tryEncode(settings, attempt);
+  const push = tryEncode(settings, target, attempt);
   if (push instanceof Error) {
     return { kind: "refused", destination, status: 0, answer: push.message, retryAfterMs: undefined };
   }
@@ -72,7 +74,7 @@ export async function pushEvent(
       signal,
     });
     const text = (await answer.body.text()).slice(0, keptAnswerCharacters);
-    const kind = classifyStatus(answer.statusCode);
+    const kind = classifyStatus(answer.statusCode, target.own);
     if (kind === "acknowledged") return { kind };
     const retryAfter = answer.headers["retry-after"];
     return {
@@ -92,17 +94,26 @@ function away(destination: string, answer: string): PushOutcome {
 }
 
 /** An event that no CloudEvent can carry will never be taken. */
-function tryEncode(settings: PushSettings, attempt: PushAttempt): ReturnType<typeof encodePush> | Error {
+function tryEncode(
+  settings: PushSettings,
+  target: PushTarget,
+  attempt: PushAttempt,
+): ReturnType<typeof encodePush> | Error {
   try {
-    return encodePush(settings, attempt);
+    return encodePush(settings, target, attempt);
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }
 }
 
-function encodePush(settings: PushSettings, attempt: PushAttempt) {
+/**
+ * To strangers in binary mode, the default of the field. To our own inbox in structured mode: a webhook's signature
+ * covers the body alone, and there the body must say all that is to be done.
+ */
+function encodePush(settings: PushSettings, target: PushTarget, attempt: PushAttempt) {
   const { event } = attempt;
-  const encoded = encodeBinary(toCloudEvent(settings.domainName, event));
+  const cloudEvent = toCloudEvent(settings.domainName, event, attempt.subscription);
+  const encoded = target.own ? encodeStructured(cloudEvent) : encodeBinary(cloudEvent);
   const timestamp = Math.floor(Date.now() / 1000);
   return {
     body: encoded.body,
@@ -111,7 +122,6 @@ function encodePush(settings: PushSettings, attempt: PushAttempt) {
       "webhook-id": event.eventId,
       "webhook-timestamp": String(timestamp),
       "webhook-signature": signWebhook(settings.secrets, event.eventId, timestamp, encoded.body),
-      "quartet-subscription": attempt.subscription,
       "quartet-attempt": String(attempt.attempt),
       "connect-timeout-ms": String(attempt.timeoutMs),
     },
@@ -119,8 +129,11 @@ function encodePush(settings: PushSettings, attempt: PushAttempt) {
 }
 
 /** Sequence as a padded string: CloudEvents integers are 32-bit, and strings of one length order like numbers. */
-function toCloudEvent(domainName: string, event: LogEvent): CloudEvent {
-  const extensions: Record<string, string> = { sequence: event.seq.toString().padStart(19, "0") };
+function toCloudEvent(domainName: string, event: LogEvent, subscription: string): CloudEvent {
+  const extensions: Record<string, string> = {
+    sequence: event.seq.toString().padStart(19, "0"),
+    quartetsubscription: subscription,
+  };
   if (event.key !== "") extensions["partitionkey"] = event.key;
   if (event.position !== undefined) extensions["quartetposition"] = event.position;
   if (event.traceparent !== undefined) extensions["traceparent"] = event.traceparent;

@@ -23,10 +23,16 @@ export interface PushFailure {
 
 const retriedStatuses: ReadonlySet<number> = new Set([404, 408, 409, 425]);
 
-/** What an HTTP status says. 429, 502 and 503 speak of the endpoint; all others speak of the event. */
-export function classifyStatus(status: number): PushOutcome["kind"] {
+/**
+ * What an HTTP status says. 429, 502 and 503 speak of the endpoint; all others speak of the event.
+ *
+ * @param own the endpoint is a class of this domain: 401 (another secret) and 421 (another class than the environment
+ * says) are then faults of the deployment, which will be mended, and not of the event
+ */
+export function classifyStatus(status: number, own: boolean): PushOutcome["kind"] {
   if (status >= 200 && status < 300) return "acknowledged";
   if (status === 410) return "gone";
+  if (own && (status === 401 || status === 421)) return "away";
   if (status === 429 || status === 502 || status === 503) return "away";
   if (retriedStatuses.has(status) || status >= 500) return "retry";
   return "refused";

@@ -1,3 +1,5 @@
+import { quoteIdentifier } from "../schema/identifier.ts";
+import { missingRights, quoteTable, type Right } from "./missing-rights.ts";
 import type { LoginRights, TableRights } from "./rights.ts";
 import type { ServiceClass } from "./service-class.ts";
 
@@ -28,26 +30,30 @@ export interface ObservedRights {
   readonly events: LoginRights | undefined;
 }
 
-/** Decides the class from rights alone. Pure: the same rights always make the same class. */
+/**
+ * Decides the class from rights alone. Pure: the same rights always make the same class.
+ *
+ * A login that holds more than half of what the crud class needs on a primary is a crud login that lacks the rest, not
+ * a nano with too much: what mends it differs.
+ */
 export function findClass(observed: ObservedRights): FoundClass | NoClass {
   const { main, events } = observed;
   if (main === undefined) {
     return { serviceClass: "lambda", reasons: ["no DATABASE_URL"], surplus: [] };
   }
-  const unreadable = main.tables.filter((table) => !table.select);
-  const writable = main.tables.filter((table) => table.insert && table.update && table.delete);
-  if (unreadable.length > 0) return nearestClass(main, events, unreadable, "select");
-  if (!main.inRecovery && main.tables.length > 0 && writable.length === main.tables.length) {
-    return findCrud(main);
-  }
-  return events === undefined ? findNano(main) : findMicro(main, events);
+  const nearest = !main.inRecovery && writesMostly(main) ? "crud" : events === undefined ? "nano" : "micro";
+  const missing = missingRights(nearest, observed);
+  if (missing.length > 0) return { serviceClass: undefined, nearest, missing };
+  if (nearest === "crud") return foundCrud(main);
+  return events === undefined ? foundNano(main) : foundMicro(main, events);
 }
 
-function findCrud(main: LoginRights): FoundClass | NoClass {
-  const missing = [main.outbox, main.inbox]
-    .filter((table) => !table.insert)
-    .map((table) => missingGrant(main, "insert", table.name));
-  if (missing.length > 0) return { serviceClass: undefined, nearest: "crud", missing };
+function writesMostly(main: LoginRights): boolean {
+  const held = main.tables.flatMap((table) => [table.insert, table.update, table.delete]);
+  return held.filter(Boolean).length * 2 > held.length;
+}
+
+function foundCrud(main: LoginRights): FoundClass {
   return {
     serviceClass: "crud",
     reasons: [
@@ -55,54 +61,38 @@ function findCrud(main: LoginRights): FoundClass | NoClass {
       `${main.database} is a primary`,
       "may append to its outbox",
     ],
-    surplus: [...surplusOfLogin(main), ...surplusOn(main, main.tables, ["truncate"])],
+    surplus: [...surplusOfLogin(main, ["quartet_relay"]), ...surplusOn(main, main.tables, ["truncate"])],
   };
 }
 
-function findNano(main: LoginRights): FoundClass {
+function foundNano(main: LoginRights): FoundClass {
   return {
     serviceClass: "nano",
-    reasons: [readsOnly(main), standing(main), "no EVENTS_DATABASE_URL"],
+    reasons: [...reading(main), "no EVENTS_DATABASE_URL"],
     surplus: [
-      ...surplusOfLogin(main),
-      ...surplusOn(main, main.tables, changes),
-      ...surplusOn(main, [main.outbox, main.inbox], changes),
+      ...surplusOfLogin(main, ["quartet_crud", "quartet_relay"]),
+      ...surplusOn(main, [...main.tables, main.outbox, main.inbox], changes),
     ],
   };
 }
 
-function findMicro(main: LoginRights, events: LoginRights): FoundClass | NoClass {
-  const missing = [events.outbox, events.inbox]
-    .filter((table) => !table.insert)
-    .map((table) => missingGrant(events, "insert", table.name));
-  if (missing.length > 0) return { serviceClass: undefined, nearest: "micro", missing };
+function foundMicro(main: LoginRights, events: LoginRights): FoundClass {
+  // One database may be both; what it may do to the outbox there is what a micro has to.
+  const same = main.systemId === events.systemId && main.database === events.database;
+  const mainTables = same ? main.tables : [...main.tables, main.outbox, main.inbox];
+  const groups = ["quartet_crud", "quartet_relay"];
   return {
     serviceClass: "micro",
-    reasons: [readsOnly(main), standing(main), `may insert into outbox and inbox of ${events.database}`],
-    surplus: [
-      ...surplusOfLogin(main),
-      ...surplusOn(main, main.tables, changes),
-      ...surplusOn(main, [main.outbox, main.inbox], changes),
-      ...surplusOfLogin(events),
+    reasons: [...reading(main), `may insert into outbox and inbox of ${events.database}`],
+    surplus: distinct([
+      ...surplusOfLogin(main, groups),
+      ...surplusOn(main, mainTables, changes),
+      ...surplusOfLogin(events, groups),
       ...surplusOn(events, [events.outbox, events.inbox], ["select", "update", "delete", "truncate"]),
-    ],
+    ]),
   };
 }
 
-function nearestClass(
-  main: LoginRights,
-  events: LoginRights | undefined,
-  tables: readonly TableRights[],
-  right: Right,
-): NoClass {
-  return {
-    serviceClass: undefined,
-    nearest: events === undefined ? "nano" : "micro",
-    missing: tables.map((table) => missingGrant(main, right, table.name)),
-  };
-}
-
-type Right = "select" | "insert" | "update" | "delete" | "truncate";
 const changes: readonly Right[] = ["insert", "update", "delete", "truncate"];
 
 function surplusOn(
@@ -115,35 +105,38 @@ function surplusOn(
       .filter((right) => table[right])
       .map((right) => ({
         what: `${login.login} may ${right} on ${table.name} in ${login.database}`,
-        fix: `revoke ${right} on ${table.name} from ${login.login};`,
+        fix: `revoke ${right} on ${quoteTable(table.name)} from ${quoteIdentifier(login.login)};`,
       })),
   );
 }
 
-function surplusOfLogin(login: LoginRights): RightsFault[] {
+function surplusOfLogin(login: LoginRights, groups: readonly string[]): RightsFault[] {
+  const name = quoteIdentifier(login.login);
   return [
     ...login.attributes.map((attribute) => ({
       what: `${login.login} is ${attribute} in ${login.database}`,
-      fix: `alter role ${login.login} no${attribute};`,
+      fix: `alter role ${name} no${attribute};`,
     })),
+    ...login.groups
+      .filter((group) => groups.includes(group))
+      .map((group) => ({
+        what: `${login.login} is a member of ${group} in ${login.database}`,
+        fix: `revoke ${quoteIdentifier(group)} from ${name};`,
+      })),
     ...login.creatable.map((schema) => ({
       what: `${login.login} may create objects in schema ${schema} of ${login.database}`,
-      fix: `revoke create on schema ${schema} from ${login.login};`,
+      fix: `revoke create on schema ${quoteIdentifier(schema)} from ${name};`,
     })),
   ];
 }
 
-function missingGrant(login: LoginRights, right: Right, table: string): RightsFault {
-  return {
-    what: `${login.login} may not ${right} on ${table} in ${login.database}`,
-    fix: `grant ${right} on ${table} to ${login.login};`,
-  };
+function reading(main: LoginRights): string[] {
+  return [
+    `${main.login} may only select from the ${main.tables.length} tables of ${main.database}`,
+    main.inRecovery ? `${main.database} is a replica` : `${main.database} is a primary`,
+  ];
 }
 
-function readsOnly(main: LoginRights): string {
-  return `${main.login} may only select from the ${main.tables.length} tables of ${main.database}`;
-}
-
-function standing(main: LoginRights): string {
-  return main.inRecovery ? `${main.database} is a replica` : `${main.database} is a primary`;
+function distinct(faults: readonly RightsFault[]): RightsFault[] {
+  return [...new Map(faults.map((fault) => [fault.what, fault])).values()];
 }

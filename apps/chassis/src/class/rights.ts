@@ -3,7 +3,9 @@ import type { Table } from "../schema/table.ts";
 
 /** What a login may do to one table. */
 export interface TableRights {
+  /** `schema.table`, unquoted. */
   readonly name: string;
+  readonly exists: boolean;
   readonly select: boolean;
   readonly insert: boolean;
   readonly update: boolean;
@@ -15,11 +17,17 @@ export interface TableRights {
 export interface LoginRights {
   readonly login: string;
   readonly database: string;
+  /** The same on a primary and its replicas. */
+  readonly systemId: string;
   readonly inRecovery: boolean;
+  /** Group roles of Quartet that the login is a member of; none for a superuser, who is a member of all. */
+  readonly groups: readonly string[];
   /** Attributes beyond LOGIN: superuser, createrole, createdb, replication, bypassrls. */
   readonly attributes: readonly string[];
   /** May create objects in these schemas. */
   readonly creatable: readonly string[];
+  /** Lacks USAGE on these schemas, without which no right on their tables is of use. */
+  readonly unusable: readonly string[];
   readonly tables: readonly TableRights[];
   readonly outbox: TableRights;
   readonly inbox: TableRights;
@@ -28,9 +36,12 @@ export interface LoginRights {
 interface LoginRow {
   readonly login: string;
   readonly database: string;
+  readonly system_id: string;
   readonly in_recovery: boolean;
+  readonly groups: string[];
   readonly attributes: string[];
   readonly creatable: string[];
+  readonly unusable: string[];
 }
 
 /** Asks a database what this login may do there. Names that do not exist count as no right. */
@@ -44,9 +55,12 @@ export async function readLoginRights(pool: Pool, tables: readonly Table[]): Pro
   return {
     login: row?.login ?? "",
     database: row?.database ?? "",
+    systemId: row?.system_id ?? "",
     inRecovery: row?.in_recovery ?? false,
+    groups: row?.groups ?? [],
     attributes: row?.attributes ?? [],
     creatable: row?.creatable ?? [],
+    unusable: row?.unusable ?? [],
     tables: rest,
     outbox,
     inbox,
@@ -54,19 +68,24 @@ export async function readLoginRights(pool: Pool, tables: readonly Table[]): Pro
 }
 
 function noRights(name: string): TableRights {
-  return { name, select: false, insert: false, update: false, delete: false, truncate: false };
+  return { name, exists: false, select: false, insert: false, update: false, delete: false, truncate: false };
 }
 
 const loginSql = `select current_user as login, current_database() as database, pg_is_in_recovery() as in_recovery,
+  (select system_identifier::text from pg_control_system()) as system_id,
+  array(select g.rolname::text from pg_roles g where starts_with(g.rolname, 'quartet_') and g.oid <> r.oid
+    and not r.rolsuper and pg_has_role(r.oid, g.oid, 'member')) as groups,
   array_remove(array[
     case when rolsuper then 'superuser' end, case when rolcreaterole then 'createrole' end,
     case when rolcreatedb then 'createdb' end, case when rolreplication then 'replication' end,
     case when rolbypassrls then 'bypassrls' end], null) as attributes,
   array(select n.nspname::text from pg_namespace n
-    where n.nspname = any($1::text[]) and has_schema_privilege(n.oid, 'create')) as creatable
-from pg_roles where rolname = current_user`;
+    where n.nspname = any($1::text[]) and has_schema_privilege(n.oid, 'create')) as creatable,
+  array(select n.nspname::text from pg_namespace n
+    where n.nspname = any($1::text[]) and not has_schema_privilege(n.oid, 'usage')) as unusable
+from pg_roles r where rolname = current_user`;
 
-const tableSql = `select name,
+const tableSql = `select name, oid is not null as exists,
   coalesce(has_table_privilege(oid, 'select'), false) as select,
   coalesce(has_table_privilege(oid, 'insert'), false) as insert,
   coalesce(has_table_privilege(oid, 'update'), false) as update,

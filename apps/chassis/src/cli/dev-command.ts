@@ -1,4 +1,4 @@
-import { rm, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { formatCurl } from "../cluster/format-curl.ts";
@@ -95,9 +95,14 @@ async function runDev(project: Project, options: DevOptions, signal: AbortSignal
   await rm(join(stateDir, "cluster.json"), { force: true });
 }
 
+let published = 0;
+
 /** Where scripts find the table as it is now: pids change when a process is started again. */
 async function publishTable(stateDir: string, cluster: LocalCluster): Promise<void> {
-  await writeFile(join(stateDir, "cluster.json"), JSON.stringify(cluster.table(), null, 2), { mode: 0o600 });
+  const file = join(stateDir, "cluster.json");
+  const next = `${file}.${++published}`;
+  await writeFile(next, JSON.stringify(cluster.table(), null, 2), { mode: 0o600 });
+  await rename(next, file);
 }
 
 function serversOf(options: DevOptions): ClusterServers | undefined {

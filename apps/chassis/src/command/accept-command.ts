@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { PoolClient } from "pg";
 import { CommandAcceptedSchema } from "../gen/quartet/v1/intent_pb.ts";
 import { appendEvents } from "../outbox/append-events.ts";
 import { createEventId } from "../outbox/event-id.ts";
@@ -7,7 +8,7 @@ import { runTransaction } from "../pbtable/run-transaction.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import type { CommandAcceptance, CommandCall } from "./command-call.ts";
 import { gateCommand } from "./gate-command.ts";
-import { packAnswer } from "./operations.ts";
+import { claimOperation, operationWriter, packAnswer } from "./operations.ts";
 import { systemEvent } from "./publish-system-event.ts";
 import { type Runtime, requireOutbox } from "./runtime.ts";
 
@@ -40,11 +41,18 @@ export async function acceptCommand(runtime: Runtime, call: CommandCall): Promis
   );
   try {
     await runTransaction(requireOutbox(runtime), async (client) => {
-      const first = await gateCommand(client, call.operationId, call.fingerprint);
-      if (first) await appendEvents(client, [event]);
+      if (await isFirst(runtime, call, client)) await appendEvents(client, [event]);
     });
   } catch (error) {
     throw translateDatabaseError(error);
   }
   return { kind: "accepted", operationId: call.operationId };
+}
+
+/** In crud the operation itself tells whether the key was used before; a micro may only insert, and has its gate. */
+async function isFirst(runtime: Runtime, call: CommandCall, client: PoolClient): Promise<boolean> {
+  if (runtime.found.serviceClass !== "crud") return gateCommand(client, call.operationId, call.fingerprint);
+  const operations = operationWriter(client, runtime.domain.registry);
+  const claim = await claimOperation(operations, { ...call, method: call.method.name });
+  return claim.kind === "new";
 }

@@ -62,8 +62,8 @@ async function commitInside(client: PoolClient, runtime: Runtime, commit: Commit
   }
   const operations = operationWriter(client, registry);
   if (commit.head !== undefined) {
-    const record = await claimOperation(operations, commit.head);
-    if (record !== undefined) return { kind: "ended", record };
+    const claim = await claimOperation(operations, commit.head);
+    if (claim.kind === "ended") return claim;
   }
   const results = await applyWrites(client, runtime.domain, commit.cause, commit);
   const answer = commit.answerOf(results);

@@ -33,17 +33,21 @@ export function operationWriter(client: SqlClient, registry: Registry): TableWri
   return new TableWriter<OperationSchema>(tableOf(OperationRecordSchema), client, registry);
 }
 
+/** What a claim found: an operation not heard of before, one accepted before, or one that ended before. */
+export type OperationClaim =
+  | { readonly kind: "new" | "open" }
+  | { readonly kind: "ended"; readonly record: OperationRecord };
+
 /**
  * Records an operation as accepted unless it is known, and locks it until the transaction ends. States: accepted →
- * committed or failed; nothing leaves these two.
+ * committed or failed; nothing leaves these two, so nothing may be done again for one that ended.
  *
- * @returns the record when the operation ended before: then nothing may be done for it again.
  * @throws QuartetError `key_reused` when it was another request that used the key.
  */
 export async function claimOperation(
   operations: TableWriter<OperationSchema>,
   head: OperationHead,
-): Promise<OperationRecord | undefined> {
+): Promise<OperationClaim> {
   const inserted = await operations.insertIfAbsent({
     operationId: head.operationId,
     method: head.method,
@@ -52,13 +56,13 @@ export async function claimOperation(
     state: OperationState.ACCEPTED,
     acceptTime: timestampFromDate(head.acceptTime),
   });
-  if (inserted) return undefined;
+  if (inserted) return { kind: "new" };
   const known = await operations.getForUpdate(head.operationId);
   if (known === undefined) {
     throw new QuartetError("in_flight", "A request with this key is in flight.", { retryAfterSeconds: 1 });
   }
   requireSameRequest(known, head.fingerprint);
-  return isEnded(known) ? known : undefined;
+  return isEnded(known) ? { kind: "ended", record: known } : { kind: "open" };
 }
 
 /** @throws QuartetError `key_reused` when the record is of another request. */

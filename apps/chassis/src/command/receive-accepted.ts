@@ -22,6 +22,7 @@ import {
   operationWriter,
 } from "./operations.ts";
 import { systemEvent } from "./publish-system-event.ts";
+import { noteReusedKey } from "./receive-intent.ts";
 import type { ReceivedEvent } from "./received-event.ts";
 import { answerOf } from "./run-direct.ts";
 import { type Runtime, requireMain, requireOutbox } from "./runtime.ts";
@@ -34,6 +35,7 @@ export async function recordAccepted(runtime: Runtime, accepted: CommandAccepted
       await claimOperation(operationWriter(client, runtime.domain.registry), headOf(accepted));
     });
   } catch (error) {
+    if (isReusedKey(error)) return noteReusedKey(runtime, headOf(accepted));
     throw translateDatabaseError(error);
   }
 }
@@ -57,6 +59,7 @@ export async function decideAccepted(
     else await decideAndSubmit(runtime, event, call);
   } catch (error) {
     if (!(error instanceof QuartetError) || error.retry) throw error;
+    if (isReusedKey(error)) return noteReusedKey(runtime, headOf(accepted));
     await refuse(runtime, event, accepted, error);
   }
 }
@@ -93,8 +96,9 @@ async function refuse(
   if (runtime.found.serviceClass === "crud") {
     await runTransaction(requireMain(runtime).pool, async (client) => {
       const operations = operationWriter(client, registry);
-      const ended = await claimOperation(operations, headOf(accepted));
-      if (ended === undefined) await failOperation(operations, accepted.operationId, errorToProblem(error));
+      const claim = await claimOperation(operations, headOf(accepted));
+      if (claim.kind !== "ended")
+        await failOperation(operations, accepted.operationId, errorToProblem(error));
     });
     return;
   }
@@ -153,6 +157,10 @@ function toCall(
     signal: scope.signal,
     traceparent: event.traceparent,
   };
+}
+
+function isReusedKey(error: unknown): boolean {
+  return error instanceof QuartetError && error.code === "key_reused";
 }
 
 function headOf(accepted: CommandAccepted) {

@@ -40,6 +40,7 @@ export async function receiveIntent(runtime: Runtime, event: ReceivedEvent, inte
     });
   } catch (error) {
     if (!(error instanceof QuartetError) || error.retry || read.head === undefined) throw error;
+    if (error.code === "key_reused") return noteReusedKey(runtime, read.head);
     await recordFailure(runtime, event, read.head, errorToProblem(error));
   }
 }
@@ -60,6 +61,15 @@ export async function receiveFailure(
   await recordFailure(runtime, event, head, failed.problem ?? create(ProblemSchema, { code: "internal" }));
 }
 
+/**
+ * Two classes let the same key through with two requests before they could know of each other. The first one to be
+ * committed is the operation; the other is dropped here, and its client sees the first one's outcome.
+ */
+export function noteReusedKey(runtime: Runtime, head: OperationHead): void {
+  const { operationId, method } = head;
+  runtime.log.warn({ operationId, method }, "a second request used the key of an operation; dropped");
+}
+
 async function recordFailure(
   runtime: Runtime,
   event: ReceivedEvent,
@@ -71,10 +81,11 @@ async function recordFailure(
     await runTransaction(requireMain(runtime).pool, async (client) => {
       if (!(await claimEvent(client, systemSubscriptions.intents, event.id))) return;
       const operations = operationWriter(client, registry);
-      const ended = await claimOperation(operations, head);
-      if (ended === undefined) await failOperation(operations, head.operationId, problem);
+      const claim = await claimOperation(operations, head);
+      if (claim.kind !== "ended") await failOperation(operations, head.operationId, problem);
     });
   } catch (error) {
+    if (error instanceof QuartetError && error.code === "key_reused") return noteReusedKey(runtime, head);
     throw translateDatabaseError(error);
   }
 }

@@ -11,6 +11,7 @@ import { gateCommand } from "./gate-command.ts";
 import { encodeIntent } from "./intent.ts";
 import { readEnding, requireSameRequest } from "./operations.ts";
 import { systemEvent } from "./publish-system-event.ts";
+import { isLastingRefusal, publishRefusal } from "./refuse-command.ts";
 import { readReplay } from "./run-direct.ts";
 import { type Runtime, requireMain, requireOutbox } from "./runtime.ts";
 
@@ -22,8 +23,12 @@ import { type Runtime, requireMain, requireOutbox } from "./runtime.ts";
 export async function runOffloaded(runtime: Runtime, call: CommandCall): Promise<CommandOutcome> {
   const replay = await readReplay(runtime, call);
   if (replay !== undefined) return replay;
-  const decision = await decideCommand(runtime, call);
-  await submitIntent(runtime, call, decision);
+  try {
+    await submitIntent(runtime, call, await decideCommand(runtime, call));
+  } catch (error) {
+    // An earlier request with this key may be on its way, and the reason why this one is refused.
+    if (!call.keyed || !isLastingRefusal(error) || (await publishRefusal(runtime, call, error))) throw error;
+  }
   return awaitOutcome(runtime, call);
 }
 

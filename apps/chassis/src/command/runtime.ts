@@ -1,4 +1,4 @@
-import type { DescMessage, Message } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import type { FoundClass } from "../class/find-class.ts";
@@ -40,11 +40,4 @@ export function requireMain(runtime: Runtime): MainDatabase {
 export function requireOutbox(runtime: Runtime): Pool {
   if (runtime.outbox !== undefined) return runtime.outbox;
   throw new QuartetError("wrong_class", `A ${runtime.found.serviceClass} may not publish.`);
-}
-
-/** A message type of the domain by name. */
-export function requireMessage(domain: Domain, typeName: string): DescMessage {
-  const desc = domain.registry.getMessage(typeName);
-  if (desc !== undefined) return desc;
-  throw new QuartetError("unprocessable_event", `This build does not know ${typeName}.`);
 }

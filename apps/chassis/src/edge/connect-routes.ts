@@ -12,7 +12,7 @@ import { dispatch } from "./dispatch.ts";
 import { maxBodyBytes } from "./read-body.ts";
 
 /** A Node request handler for every method at `/pkg.Service/Method`: Connect, gRPC-web and, over HTTP/2, gRPC. */
-export function createConnectHandler(runtime: Runtime) {
+export function createConnectHandler(runtime: Runtime): ReturnType<typeof connectNodeAdapter> {
   return connectNodeAdapter({
     readMaxBytes: maxBodyBytes,
     jsonOptions: { registry: runtime.domain.registry, alwaysEmitImplicit: true },

@@ -4,7 +4,7 @@ import { acceptCommand } from "../command/accept-command.ts";
 import type { CommandCall, CommandOutcome } from "../command/command-call.ts";
 import type { CallScope } from "../command/handler-context.ts";
 import { createOperationId, deriveOperationId, fingerprintOf } from "../command/operation-id.ts";
-import { runDirect } from "../command/run-direct.ts";
+import { readKnown, runDirect } from "../command/run-direct.ts";
 import { awaitOutcome, runOffloaded } from "../command/run-offloaded.ts";
 import { runReadOnly } from "../command/run-query.ts";
 import type { Runtime } from "../command/runtime.ts";
@@ -58,6 +58,7 @@ async function runAsync(runtime: Runtime, call: CommandCall, meta: CallMeta): Pr
       fix: 'Send one, such as Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f9324", and the same one to retry.',
     });
   }
+  await readKnown(runtime, call);
   const acceptance = await acceptCommand(runtime, call);
   if (meta.waitMs === undefined) return acceptance;
   return awaitOutcome(runtime, { ...call, deadlineMs: Math.min(call.deadlineMs, Date.now() + meta.waitMs) });

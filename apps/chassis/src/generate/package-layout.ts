@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
@@ -19,6 +18,9 @@ export interface ProtoRoot {
   readonly only: readonly string[];
 }
 
+/** All of Google's that a domain needs for REST bindings. */
+const googleProtos = ["google/api/annotations.proto", "google/api/http.proto"];
+
 export function findPackageLayout(): PackageLayout {
   const source = import.meta.filename.endsWith(".ts");
   const root = dirname(dirname(import.meta.dirname));
@@ -28,17 +30,16 @@ export function findPackageLayout(): PackageLayout {
       root,
       source,
       protoRoots: [
-        { root: join(root, "..", "..", "proto"), only: ["quartet"] },
-        { root: protobufjs, only: ["google/api"] },
+        { root: join(root, "..", "..", "proto"), only: ["quartet/v1"] },
+        { root: protobufjs, only: googleProtos },
       ],
       plugin: join(import.meta.dirname, "protoc-gen-quartet.ts"),
     };
   }
-  const proto = join(root, "dist", "proto");
   return {
     root,
     source,
-    protoRoots: existsSync(proto) ? [{ root: proto, only: ["quartet", "google/api"] }] : [],
+    protoRoots: [{ root: join(root, "dist", "proto"), only: ["quartet/v1", ...googleProtos] }],
     plugin: join(import.meta.dirname, "protoc-gen-quartet.js"),
   };
 }

@@ -23,6 +23,10 @@ export class ReplayWatcher {
 
   constructor(pool: Pool) {
     this.#pool = pool;
+    // A replica that crashed may come back at an earlier location than it was seen at.
+    pool.on("remove", () => {
+      this.#replayed = 0n;
+    });
   }
 
   /**
@@ -78,6 +82,7 @@ export class ReplayWatcher {
       this.#replayed = parseWalLocation(result.rows[0]?.lsn ?? "0/0");
     } catch {
       // The waiters' own limits tell them; the next tick asks again.
+      this.#replayed = 0n;
       await delay(pollMs * 10);
     }
   }

@@ -2,4 +2,4 @@
 export { encodeBinary } from "./binary-mode.ts";
 export { decodeCloudEvents } from "./decode-cloud-events.ts";
 export { encodeBatch, encodeStructured } from "./encode-json.ts";
-export type { CloudEvent, EncodedEvents } from "./event-attributes.ts";
+export type { CloudEvent } from "./event-attributes.ts";

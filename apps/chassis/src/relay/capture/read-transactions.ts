@@ -4,7 +4,7 @@ import { LogicalStream } from "./logical-stream.ts";
 import { checkSource, type ReplicationSource } from "./replication-source.ts";
 import type { TransactionStream, TransactionStreamOptions } from "./transaction-stream.ts";
 
-export type { CapturedRow, CapturedTransaction } from "./captured-transaction.ts";
+export type { CapturedTransaction } from "./captured-transaction.ts";
 export type { ReplicationSource } from "./replication-source.ts";
 export type { TransactionStream, TransactionStreamOptions } from "./transaction-stream.ts";
 

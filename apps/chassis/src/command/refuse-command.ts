@@ -1,0 +1,91 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { ErrorCode } from "../error/error-codes.ts";
+import { QuartetError } from "../error/quartet-error.ts";
+import { CommandFailedSchema } from "../gen/quartet/v1/intent_pb.ts";
+import type { OperationRecord } from "../gen/quartet/v1/operation_pb.ts";
+import { appendEvents } from "../outbox/append-events.ts";
+import { createEventId } from "../outbox/event-id.ts";
+import { runTransaction } from "../pbtable/run-transaction.ts";
+import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import type { CommandCall } from "./command-call.ts";
+import { gateCommand } from "./gate-command.ts";
+import { claimOperation, errorToProblem, failOperation, operationWriter } from "./operations.ts";
+import { systemEvent } from "./publish-system-event.ts";
+import { type Runtime, requireMain, requireOutbox } from "./runtime.ts";
+
+/**
+ * Refusals that depend on the state of the data, and so are the command's end: the same key gets the same refusal
+ * again, whatever the data has become. What the request alone makes wrong is not kept (Idempotency-Key, draft-07).
+ */
+const lastingRefusals: ReadonlySet<ErrorCode> = new Set([
+  "not_found",
+  "permission_denied",
+  "already_exists",
+  "failed_precondition",
+]);
+
+/** True when the error ends a command with an idempotency key for good. */
+export function isLastingRefusal(error: unknown): error is QuartetError {
+  return error instanceof QuartetError && lastingRefusals.has(error.code);
+}
+
+/**
+ * Ends a refused command's operation as failed, in crud.
+ *
+ * @returns the operation when an earlier request with the same key ended it first: then that is the answer.
+ */
+export async function recordRefusal(
+  runtime: Runtime,
+  call: CommandCall,
+  refusal: QuartetError,
+): Promise<OperationRecord | undefined> {
+  try {
+    return await runTransaction(requireMain(runtime).pool, async (client) => {
+      const operations = operationWriter(client, runtime.domain.registry);
+      const claim = await claimOperation(operations, { ...call, method: call.method.name });
+      if (claim.kind === "ended") return claim.record;
+      await failOperation(operations, call.operationId, errorToProblem(refusal));
+      return undefined;
+    });
+  } catch (error) {
+    throw translateDatabaseError(error);
+  }
+}
+
+/**
+ * Publishes the refusal of a command, in micro.
+ *
+ * @returns false when an earlier request with the same key was let through first: then its outcome is the answer.
+ */
+export async function publishRefusal(
+  runtime: Runtime,
+  call: CommandCall,
+  refusal: QuartetError,
+): Promise<boolean> {
+  const { registry } = runtime.domain;
+  const { operationId, principal, fingerprint } = call;
+  const failed = create(CommandFailedSchema, {
+    operationId,
+    method: call.method.name,
+    principal,
+    fingerprint,
+    acceptTime: timestampFromDate(call.acceptTime),
+    problem: errorToProblem(refusal),
+  });
+  const facts = {
+    id: createEventId(call.acceptTime.getTime()),
+    key: operationId,
+    causationId: undefined,
+    traceparent: call.traceparent,
+  };
+  try {
+    return await runTransaction(requireOutbox(runtime), async (client) => {
+      const first = await gateCommand(client, operationId, fingerprint);
+      if (first) await appendEvents(client, [systemEvent(CommandFailedSchema, failed, facts, registry)]);
+      return first;
+    });
+  } catch (error) {
+    throw translateDatabaseError(error);
+  }
+}

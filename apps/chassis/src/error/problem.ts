@@ -21,7 +21,7 @@ export function toQuartetError(thrown: unknown): QuartetError {
 /** The public form of an error; `cause` and stack stay inside. */
 export function toProblem(error: QuartetError): ProblemBody {
   return {
-    type: `https://quartet.dev/errors/${error.code}`,
+    type: `urn:quartet:error:${error.code}`,
     title: errorCodes[error.code].title,
     status: error.status,
     detail: error.message,

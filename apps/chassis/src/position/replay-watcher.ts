@@ -32,18 +32,19 @@ export class ReplayWatcher {
   /**
    * Resolves at or past `position`.
    *
-   * @throws QuartetError `stale` when it is not reached within `timeoutMs`, or belongs to another database system.
+   * @throws QuartetError `stale` when it is not reached within `timeoutMs` or before the signal aborts, or belongs to another database system.
    */
   async wait(position: Position, timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (position.systemId !== (await systemIdOf(this.#pool))) {
       throw new QuartetError("stale", "The position belongs to another database system.");
     }
     if (this.#replayed >= position.lsn) return;
+    // A deadline that has passed leaves a negative time, which AbortSignal.timeout refuses.
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(Math.max(0, Math.ceil(timeoutMs)))]);
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter: Waiter = { lsn: position.lsn, resolve };
     this.#waiters.add(waiter);
     this.#polling ??= this.#poll();
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const expired = Promise.withResolvers<never>();
     const expire = () =>
       expired.reject(

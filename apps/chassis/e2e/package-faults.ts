@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { glob, readFile } from "node:fs/promises";
 import { isBuiltin } from "node:module";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 
 interface Manifest {
   readonly name: string;
@@ -9,44 +9,49 @@ interface Manifest {
   readonly peerDependencies: Readonly<Record<string, string>>;
 }
 
-/** Of compiled code, where each import and re-export is a statement at the start of a line. */
+/** Where the imports and re-exports that a built file begins with end. Comments and compiler helpers may stand between. */
+const firstOtherLine = /^(?!import |export (?:type )?[{*]|[\s}/*#]|var __|$)/m;
+
 const importPattern = /^(?:import|export) (?:[\w$*{},\s]+ from )?"([^"]+)";$/gm;
 
 /** What would fail at a user's: files that are not part of a build, and imports that lead nowhere from here. */
 export async function findPackageFaults(folder: string): Promise<string[]> {
-  const manifest: Manifest = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
-  const known = new Set([
-    manifest.name,
-    ...Object.keys(manifest.dependencies),
-    ...Object.keys(manifest.peerDependencies),
-  ]);
+  const { name, dependencies, peerDependencies }: Manifest = JSON.parse(
+    await readFile(join(folder, "package.json"), "utf8"),
+  );
+  const known = new Set([name, ...Object.keys(dependencies), ...Object.keys(peerDependencies)]);
   const faults: string[] = [];
   for await (const path of glob("{bin,dist}/**/*.*", { cwd: folder })) {
-    if (!/\.(js|d\.ts|proto)$/.test(path) || /\.test\.|(^|\/)test-/.test(path))
-      faults.push(`${path} is published`);
-    if (path.endsWith(".js") || path.endsWith(".ts"))
-      faults.push(...(await findImportFaults(folder, path, known)));
+    if (!isBuilt(path)) faults.push(`${path} is published`);
+    for (const specifier of await readImports(join(folder, path))) {
+      if (!leadsSomewhere(join(folder, path), specifier, known)) faults.push(`${path} imports ${specifier}`);
+    }
   }
   return faults;
 }
 
-/** Imports of one built file. Those of `bin` for a checkout are dynamic, and not looked at. */
-async function findImportFaults(folder: string, path: string, known: ReadonlySet<string>): Promise<string[]> {
-  const text = await readFile(join(folder, path), "utf8");
-  const specifiers = [...text.matchAll(importPattern)].map((match) => match[1] ?? "");
-  return specifiers
-    .filter((specifier) => {
-      if (!specifier.startsWith(".")) return !isBuiltin(specifier) && !known.has(packageOf(specifier));
-      const target = join(dirname(join(folder, path)), specifier);
-      const file = path.endsWith(".d.ts") ? target.replace(/\.js$/, ".d.ts") : target;
-      return !specifier.endsWith(".js") || !existsSync(file);
-    })
-    .map((specifier) => `${relative(folder, join(folder, path))} imports ${specifier}`);
+function isBuilt(path: string): boolean {
+  return /\.(js|d\.ts|proto)$/.test(path) && !/\.test\.|(^|[\\/])test-/.test(path);
+}
+
+async function readImports(file: string): Promise<string[]> {
+  if (!/\.[jt]s$/.test(file)) return [];
+  const [head = ""] = (await readFile(file, "utf8")).split(firstOtherLine, 1);
+  return [...head.matchAll(importPattern)].map((match) => match[1] ?? "");
+}
+
+function leadsSomewhere(file: string, specifier: string, known: ReadonlySet<string>): boolean {
+  if (!specifier.startsWith(".")) return isBuiltin(specifier) || known.has(packageOf(specifier));
+  const target = join(dirname(file), specifier);
+  return (
+    specifier.endsWith(".js") && existsSync(file.endsWith(".d.ts") ? target.replace(/js$/, "d.ts") : target)
+  );
 }
 
 function packageOf(specifier: string): string {
+  const scoped = specifier.startsWith("@");
   return specifier
     .split("/")
-    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .slice(0, scoped ? 2 : 1)
     .join("/");
 }

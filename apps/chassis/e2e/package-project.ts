@@ -1,9 +1,8 @@
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { domainFiles } from "./package-domain.ts";
 import { type Ended, runProgram, runToSuccess } from "./package-programs.ts";
 
 const chassis = fileURLToPath(new URL("..", import.meta.url));
@@ -29,14 +28,11 @@ export async function openPackageProject(): Promise<PackageProject> {
   await runToSuccess("npm", ["pack", "--silent", "--pack-destination", folder], chassis, 60_000);
   const tarball = (await readdir(folder)).find((name) => name.endsWith(".tgz"));
   if (tarball === undefined) throw new Error("npm pack made no tarball");
-  await writeFile(join(folder, "package.json"), '{"name": "notes", "private": true, "type": "module"}');
-  const flags = ["--omit=dev", "--prefer-offline", "--no-audit", "--no-fund"];
-  await runToSuccess("npm", ["install", ...flags, `./${tarball}`], folder, 120_000);
-  for (const [path, text] of Object.entries(domainFiles)) {
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await writeFile(join(folder, path), text);
-  }
+  // Named, since npm would take a package.json of a folder above for the project's.
+  const flags = ["--prefix", folder, "--omit=dev", "--prefer-offline", "--no-audit", "--no-fund"];
+  await runToSuccess("npm", ["install", ...flags, join(folder, tarball)], folder, 120_000);
   const command = join(folder, "node_modules", ".bin", "quartet");
+  await runToSuccess(command, ["init", "notes"], folder, 30_000);
   const owned = stack.move();
   return {
     folder,
@@ -44,7 +40,12 @@ export async function openPackageProject(): Promise<PackageProject> {
     installed: join(folder, "node_modules", "@quartet", "chassis"),
     quartet: (...args) => runProgram(command, args, folder, 30_000),
     typeCheck: () =>
-      runProgram(process.execPath, [findCompiler(), "-p", folder, "--pretty", "false"], folder, 60_000),
+      runProgram(
+        process.execPath,
+        [findCompiler(), "-p", folder, "--skipLibCheck", "false", "--pretty", "false"],
+        folder,
+        60_000,
+      ),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

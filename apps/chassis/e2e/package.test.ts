@@ -1,8 +1,8 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openPackageCluster, type PackageCluster } from "./package-cluster.ts";
-import { domainFiles, mistakenFile } from "./package-domain.ts";
+import { mistakenFile, soundFile } from "./package-columns.ts";
 import { findPackageFaults } from "./package-faults.ts";
 import { listProcessesOf } from "./package-programs.ts";
 import { openPackageProject, type PackageProject } from "./package-project.ts";
@@ -22,12 +22,19 @@ test("the package holds its build alone, whose imports lead to what is in it or 
   expect(await findPackageFaults(project.installed)).toEqual([]);
 });
 
+test("writes no second domain over the first", async () => {
+  const { exitCode, stderr } = await project.quartet("init", "other");
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("There is a domain in");
+});
+
 test("generates the domain's code, and has nothing to do the second time", async () => {
   expect((await project.quartet("generate")).stdout).toMatch(/^generated /);
   expect((await project.quartet("generate")).stdout).toMatch(/is up to date$/m);
 });
 
 test("the domain type checks against the declarations, its table's columns included", async () => {
+  await writeFile(join(project.folder, "src", "sound.ts"), soundFile);
   expect(await project.typeCheck()).toMatchObject({ exitCode: 0, stdout: "" });
 }, 90_000);
 
@@ -52,14 +59,14 @@ test("says where the gateway sends each method", async () => {
 
 test("records the schema, passes what does not break it, and names file and line of what does", async () => {
   const proto = join(project.folder, "proto", "notes", "v1", "notes.proto");
-  const sound = domainFiles["proto/notes/v1/notes.proto"] ?? "";
+  const sound = await readFile(proto, "utf8");
   expect(await project.quartet("check", "--record")).toMatchObject({ exitCode: 0 });
   expect(await project.quartet("check")).toMatchObject({ exitCode: 0 });
   await writeFile(proto, sound.replace("string text = 2;", "string body = 2;"));
   const { exitCode, stderr } = await project.quartet("check");
   await writeFile(proto, sound);
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/notes\/v1\/notes\.proto:15:/);
+  expect(stderr).toMatch(/notes\/v1\/notes\.proto:16:/);
   expect(await project.quartet("check")).toMatchObject({ exitCode: 0 });
 }, 120_000);
 

@@ -49,7 +49,8 @@ export function parseOptions(args: readonly string[]): DemoOptions | undefined {
   if (values.help) return undefined;
   return {
     requests: parseInteger("--requests", values.requests, 100, 10_000_000),
-    seed: values.seed === undefined ? randomInt(2 ** 32) : parseInteger("--seed", values.seed, 0, 2 ** 32 - 1),
+    seed:
+      values.seed === undefined ? randomInt(2 ** 32) : parseInteger("--seed", values.seed, 0, 2 ** 32 - 1),
     kill: values.kill,
     keep: values.keep,
     json: values.json,

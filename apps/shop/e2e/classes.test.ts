@@ -115,7 +115,6 @@ describe("logins that are refused", () => {
     ["a grant on one column", "grant update (pb) on shop.orders to {login}"],
     ["a grant on the outbox", "grant insert on quartet.outbox to {login}"],
     ["a role it may become", "grant quartet_crud to {login} with inherit false, set true"],
-    ["a predefined role", "grant pg_write_all_data to {login}"],
     ["a right to create objects", "grant create on schema shop to {login}"],
     ["an attribute", "alter role {login} createrole"],
   ])("a nano that may write by %s is refused, and the SQL it is told mends it", async (what, sql) => {
@@ -143,8 +142,10 @@ describe("logins that are refused", () => {
     const refused = await start(url);
     expect(refused.code).toBe(1);
     expect(refused.output).toContain("This login fits no class. For nano it lacks:");
-    expect(fixOf(refused.output)).toContain("shop.products");
-    expect(fixOf(refused.output)).toContain("quartet.operation");
+    expect(fixOf(refused.output).replaceAll('"', "")).toContain(
+      "grant select on shop.products to reads_nothing;",
+    );
+    expect(fixOf(refused.output).replaceAll('"', "")).toContain("on quartet.operation to reads_nothing;");
     await primary.query(fixOf(refused.output));
     await using nano = await openProcess({ QUARTET_SECRET: cluster.secret, DATABASE_URL: url });
     const sku = await offerProduct(cluster.door);

@@ -33,14 +33,9 @@ export async function openProcess(
   environment: Readonly<Record<string, string | undefined>>,
   project = shopFolder,
 ): Promise<StartedProcess> {
-  const { child, lines, state } = spawnStart(environment, project);
-  const report = await pollUntil("a started process", () => {
-    if (child.exitCode !== null) throw new Error(`exit code ${child.exitCode}:\n${lines.join("\n")}`);
-    return state.report;
-  }).catch((error: unknown) => {
-    child.kill("SIGKILL");
-    throw error;
-  });
+  const spawned = spawnStart(environment, project);
+  const { child, lines } = spawned;
+  const report = await awaitReady(spawned);
   return {
     url: `http://127.0.0.1:${report.port}`,
     pid: child.pid ?? 0,
@@ -51,6 +46,16 @@ export async function openProcess(
       if (child.exitCode === null && child.kill("SIGTERM")) await exited;
     },
   };
+}
+
+async function awaitReady({ child, lines, state }: Spawned): Promise<ReadyReport> {
+  const ended = await pollUntil(
+    "a started process",
+    () => state.report !== undefined || child.exitCode !== null,
+  ).catch(() => false);
+  if (ended && state.report !== undefined) return state.report;
+  child.kill("SIGKILL");
+  throw new Error(`it did not start:\n${lines.join("\n")}`);
 }
 
 /** Starts a process that is expected to refuse; resolves when it has ended. */

@@ -4,6 +4,7 @@ import { registerApply } from "./apply-command.ts";
 import { registerCheck } from "./check-command.ts";
 import { registerDev } from "./dev-command.ts";
 import { registerGenerate } from "./generate-command.ts";
+import { registerInit } from "./init-command.ts";
 import { registerServe } from "./serve-commands.ts";
 
 /** Exit codes that scripts can trust. */
@@ -20,6 +21,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage;
       throw error;
     });
+  registerInit(program);
   registerDev(program);
   registerServe(program);
   registerApply(program);

@@ -83,6 +83,7 @@ describe("generateCode", () => {
       message: expect.stringMatching(/library\/v1\/library\.proto:11:/),
     });
     expect(await generated("domain.ts")).toBe(before);
+    expect(await readdir(join(folder.path, "src"))).toEqual(["gen"]);
     await writeProto(proto(book("")));
     expect((await generateCode(project)).changed).toBe(false);
   });

@@ -83,6 +83,8 @@ async function runGeneration(plan: GenerationPlan): Promise<Generation> {
     return { changed: false, generated: plan.generated };
   }
   const next = `${plan.generated}.next`;
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => rm(next, { recursive: true, force: true }));
   await rm(next, { recursive: true, force: true });
   await mkdir(next, { recursive: true });
   await generateInto(plan, paths, next);

@@ -38,6 +38,7 @@ interface TestMessage {
   readonly table?:
     | { name: string; key?: string[]; index?: { field: string[]; unique?: boolean }[] }
     | undefined;
+  readonly event?: { key?: string; aggregateType?: string };
   readonly fields: Readonly<Record<string, string>>;
 }
 
@@ -125,6 +126,9 @@ function buildMessage(pkg: string, name: string, message: TestMessage): Descript
   built.oneofDecl = oneofNames.map((oneof) => create(OneofDescriptorProtoSchema, { name: oneof }));
   if (message.table !== undefined && built.options !== undefined) {
     setExtension(built.options, options.table, create(options.TableOptionsSchema, message.table));
+  }
+  if (message.event !== undefined && built.options !== undefined) {
+    setExtension(built.options, options.event, create(options.EventOptionsSchema, message.event));
   }
   return built;
 }

@@ -1,17 +1,15 @@
 import {
   create,
   createFileRegistry,
-  type DescEnum,
   type DescMessage,
   type DescMethod,
   type FileRegistry,
   type Message,
 } from "@bufbuild/protobuf";
-import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { buildTestFile, testImports } from "./test-file.ts";
 
 /** Every kind of scalar, by its name in a proto file. */
-export const scalarNames = [
+const scalarNames = [
   "double",
   "float",
   "int32",
@@ -30,7 +28,7 @@ export const scalarNames = [
 ] as const;
 
 /** Every well-known type that ProtoJSON writes as a scalar. */
-export const wellKnownNames = [
+const wellKnownNames = [
   "Timestamp",
   "Duration",
   "FieldMask",
@@ -91,6 +89,9 @@ const file = buildTestFile("test/v1/test", {
       table: { name: "test.keyed", key: ["big", "flag", "status", "small"] },
       fields: { big: "uint64", flag: "bool", status: "enum Status", small: "int32", text: "string" },
     },
+    Placed: { event: { key: "number", aggregateType: "order" }, fields: { number: "int64" } },
+    Noted: { fields: { text: "string" } },
+    Lost: { event: { key: "lines" }, fields: { lines: "repeated string" } },
     Counter: { table: { name: "test.counters", key: ["id"] }, fields: { id: "int64", value: "int64" } },
   },
   methods: {
@@ -113,8 +114,10 @@ export const EverythingSchema: DescMessage = messageNamed("test.v1.Everything");
 export const PairSchema: DescMessage = messageNamed("test.v1.Pair");
 export const KeyedSchema: DescMessage = messageNamed("test.v1.Keyed");
 export const CounterSchema: DescMessage = messageNamed("test.v1.Counter");
+export const PlacedSchema: DescMessage = messageNamed("test.v1.Placed");
+export const NotedSchema: DescMessage = messageNamed("test.v1.Noted");
+export const LostSchema: DescMessage = messageNamed("test.v1.Lost");
 export const LineSchema: DescMessage = messageNamed("test.v1.Line");
-export const StatusSchema: DescEnum = enumNamed("test.v1.Status");
 
 /** A method of the test service. */
 export function testMethod(name: string): DescMethod {
@@ -149,22 +152,8 @@ export function lonelyMessage(
   return found;
 }
 
-/** The value of a field by its proto name. */
-export function fieldOf(message: Message, desc: DescMessage, name: string): unknown {
-  const reflected: ReflectMessage = reflect(desc, message);
-  const field = desc.fields.find((candidate) => candidate.name === name);
-  if (field === undefined) throw new Error(`${desc.typeName} has no field ${name}`);
-  return reflected.isSet(field) ? reflected.get(field) : undefined;
-}
-
 function messageNamed(typeName: string): DescMessage {
   const found = testRegistry.getMessage(typeName);
-  if (found === undefined) throw new Error(`${typeName} is not in the test schema`);
-  return found;
-}
-
-function enumNamed(typeName: string): DescEnum {
-  const found = testRegistry.getEnum(typeName);
   if (found === undefined) throw new Error(`${typeName} is not in the test schema`);
   return found;
 }

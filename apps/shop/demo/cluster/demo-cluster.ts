@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -86,7 +86,7 @@ export class DemoCluster implements AsyncDisposable {
  * @throws Error with the path of its log when it does not start; then nothing of it runs any more.
  */
 export async function openDemoCluster(signal: AbortSignal): Promise<DemoCluster> {
-  const folder = await mkdtemp(join(tmpdir(), "quartet-demo-"));
+  const folder = await openFolder();
   const child = startQuartet(folder);
   try {
     const rows = await readReadyLine(child, AbortSignal.any([signal, AbortSignal.timeout(startLimitMs)]));
@@ -101,6 +101,13 @@ export async function openDemoCluster(signal: AbortSignal): Promise<DemoCluster>
   }
 }
 
+/** Open enough for PostgreSQL, which does not run as root, to keep its data in it: then nothing is left elsewhere. */
+async function openFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "quartet-demo-"));
+  await chmod(folder, 0o711);
+  return folder;
+}
+
 /**
  * In a process group of its own, so that Ctrl-C reaches the demo alone, which then stops the cluster in order; and with
  * a channel, so that the cluster stops by itself when the demo is killed.
@@ -113,7 +120,7 @@ function startQuartet(folder: string): ChildProcess {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     detached: true,
   });
-  child.stderr?.pipe(createWriteStream(logPathOf(folder)));
+  child.stderr?.pipe(createWriteStream(logPathOf(folder), { mode: 0o600 }));
   return child;
 }
 

@@ -35,11 +35,16 @@ const returnLimitMs = 90_000;
 /** Some trade with everything up before the next one. */
 const restMs = 1_000;
 
-/** Every target once, in drawn order, spread over the day with some chance in it. */
-export function planKills(random: Random): readonly PlannedKill[] {
-  return random.shuffle(targets).map((target, index) => ({
+/** Requests in which every target is killed once. */
+const requestsPerRound = 10_000;
+
+/** Every target at least once, in drawn order, spread over the day with some chance in it. */
+export function planKills(random: Random, requests: number): readonly PlannedKill[] {
+  const rounds = Math.max(1, Math.floor(requests / requestsPerRound));
+  const order = Array.from({ length: rounds }, () => random.shuffle(targets)).flat();
+  return order.map((target, index) => ({
     target,
-    at: (index + 0.2 + 0.6 * random.next()) / (targets.length + 1),
+    at: (index + 0.2 + 0.6 * random.next()) / (order.length + 1),
   }));
 }
 
@@ -97,7 +102,8 @@ function sendKill(pid: number): boolean {
 async function isBack(cluster: DemoCluster, target: Target, killedPid: number): Promise<boolean> {
   const row = await cluster.find(target);
   if (row === undefined || row.pid === killedPid) return false;
-  if (target === "primary" || target === "events" || target === "replica") return takesQueries(cluster, target);
+  if (target === "primary" || target === "events" || target === "replica")
+    return takesQueries(cluster, target);
   return row.url === undefined || isReady(row);
 }
 

@@ -31,7 +31,8 @@ export function createAssortment(random: Random, requests: number): readonly Art
       name: `Number ${index + 1} of our ${category}`,
       category,
       priceCents: index === 1 ? 27_500 : random.integer(150, 4_000),
-      initialStock: hotStock[index] ?? (random.chance(0.3) ? random.integer(1, 20) : random.integer(50, 2_000)),
+      initialStock:
+        hotStock[index] ?? (random.chance(0.3) ? random.integer(1, 20) : random.integer(50, 2_000)),
       hot,
     };
   });

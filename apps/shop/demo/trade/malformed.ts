@@ -42,10 +42,26 @@ function bare(
 export const malformedRequests: readonly Malformed[] = [
   post("cut off JSON", '{"customer": "nob', { status: 400, code: "malformed_body" }),
   post("an array", [order], { status: 400, code: "malformed_body" }),
-  post("an unknown field", { ...order, colour: "red" }, { status: 400, code: "invalid_argument", field: "colour" }),
-  post("a text for a number", { ...order, quantity: "many" }, { status: 400, code: "invalid_argument", field: "quantity" }),
-  post("a quantity of 0", { ...order, quantity: 0 }, { status: 400, code: "invalid_argument", field: "quantity" }),
-  post("no customer", { sku: "tea-01", quantity: 1 }, { status: 400, code: "invalid_argument", field: "customer" }),
+  post(
+    "an unknown field",
+    { ...order, colour: "red" },
+    { status: 400, code: "invalid_argument", field: "colour" },
+  ),
+  post(
+    "a text for a number",
+    { ...order, quantity: "many" },
+    { status: 400, code: "invalid_argument", field: "quantity" },
+  ),
+  post(
+    "a quantity of 0",
+    { ...order, quantity: 0 },
+    { status: 400, code: "invalid_argument", field: "quantity" },
+  ),
+  post(
+    "no customer",
+    { sku: "tea-01", quantity: 1 },
+    { status: 400, code: "invalid_argument", field: "customer" },
+  ),
   withHeaders("async without a key", { ...json, prefer: "respond-async" }, JSON.stringify(order), {
     status: 400,
     code: "key_missing",
@@ -60,15 +76,37 @@ export const malformedRequests: readonly Malformed[] = [
     status: 415,
     code: "unsupported_media_type",
   }),
-  post("a body past the limit", `{"customer": "${"x".repeat(tooManyBytes)}"}`, { status: 413, code: "too_large" }),
+  post("a body past the limit", `{"customer": "${"x".repeat(tooManyBytes)}"}`, {
+    status: 413,
+    code: "too_large",
+  }),
   bare("an unknown route", "GET", "/v1/nothing-here", { status: 404, code: "no_such_route" }),
   bare("an internal route", "GET", "/_quartet/whoami", { status: 404, code: "no_such_route" }),
   bare("an unknown product", "GET", "/v1/products/no-such-sku", { status: 404, code: "not_found" }),
-  bare("an operation never issued", "GET", `/operations/${"0".repeat(40)}`, { status: 404, code: "not_found" }),
-  bare("an unknown parameter", "GET", "/v1/products?colour=red", { status: 400, code: "invalid_argument", field: "colour" }),
-  bare("a page too large", "GET", "/v1/products?page_size=1000", { status: 400, code: "invalid_argument", field: "page_size" }),
-  bare("a wrong method", "DELETE", "/v1/products/tea-01", { status: 405, code: "method_not_allowed", allow: "GET" }),
-  bare("another wrong method", "PATCH", "/v1/orders", { status: 405, code: "method_not_allowed", allow: "POST" }),
+  bare("an operation never issued", "GET", `/operations/${"0".repeat(40)}`, {
+    status: 404,
+    code: "not_found",
+  }),
+  bare("an unknown parameter", "GET", "/v1/products?colour=red", {
+    status: 400,
+    code: "invalid_argument",
+    field: "colour",
+  }),
+  bare("a page too large", "GET", "/v1/products?page_size=1000", {
+    status: 400,
+    code: "invalid_argument",
+    field: "page_size",
+  }),
+  bare("a wrong method", "DELETE", "/v1/products/tea-01", {
+    status: 405,
+    code: "method_not_allowed",
+    allow: "GET",
+  }),
+  bare("another wrong method", "PATCH", "/v1/orders", {
+    status: 405,
+    code: "method_not_allowed",
+    allow: "POST",
+  }),
 ];
 
 /** What is wrong with the answer to a malformed request; undefined when it is right. */

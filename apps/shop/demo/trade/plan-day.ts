@@ -94,7 +94,7 @@ function drawTopUp(random: Random, assortment: readonly Article[]): PlannedTopUp
   return {
     kind: "top up",
     sku: drawArticle(random, assortment, 0.5).sku,
-    delta: random.integer(1, 60),
+    delta: random.integer(1, 25),
     repeat: random.chance(0.2) ? "together" : "once",
     readsBack: random.chance(0.5),
   };

@@ -74,11 +74,16 @@ async function openDatabaseOn(postgres: LocalPostgres, name: string): Promise<Te
     stack.defer(() => pool.end());
     return pool;
   };
+  // Apart from `pool`, whose connections tests hold and count.
+  const admin = open(undefined, { maxConnections: 2, applicationName: "quartet test admin" });
   return {
     name,
     pool: open(),
     url,
-    query: (text, values = [], user) => queryServer(url(user), text, values),
+    query: async (text, values = [], user) => {
+      if (user !== undefined) return queryServer(url(user), text, values);
+      return (await admin.query(text, [...values])).rows;
+    },
     openPool: open,
     connect: async (user) => {
       const client = new Client({ connectionString: url(user) });

@@ -1,0 +1,103 @@
+import type { Client } from "pg";
+
+export interface StockRow {
+  readonly sku: string;
+  readonly available: number;
+  readonly sold: number;
+  readonly received: number;
+}
+
+export interface OrderRow {
+  readonly orderId: string;
+  readonly customer: string;
+  readonly sku: string;
+  readonly quantity: number;
+  /** Without `ORDER_STATUS_`. */
+  readonly status: string;
+}
+
+export interface OperationRow {
+  readonly operationId: string;
+  readonly method: string;
+  /** Without `OPERATION_STATE_`. */
+  readonly state: string;
+}
+
+export interface EventRow {
+  readonly id: string;
+  readonly type: string;
+  /** The order that an event of the shop is about. */
+  readonly key: string;
+}
+
+export interface DeadLetterRow {
+  readonly subscription: string;
+  readonly eventType: string;
+  readonly eventId: string;
+  readonly attempts: number;
+  readonly lastStatus: number;
+  readonly lastAnswer: string;
+}
+
+/** All that the databases say of the day. */
+export interface Books {
+  readonly stock: readonly StockRow[];
+  readonly orders: readonly OrderRow[];
+  /** How often the customer was told, by order. */
+  readonly confirmations: ReadonlyMap<string, number>;
+  readonly operations: readonly OperationRow[];
+  /** Of both databases. */
+  readonly outbox: readonly EventRow[];
+  readonly log: readonly EventRow[];
+  /** `consumer event-id` of every effect, of both databases. */
+  readonly effects: ReadonlySet<string>;
+  /** Event types that each reaction takes, by the name of its subscription. */
+  readonly reactions: ReadonlyMap<string, readonly string[]>;
+  readonly deadLetters: readonly DeadLetterRow[];
+}
+
+const outboxSql = "select id::text, type, aggregateid as key from quartet.outbox";
+const effectsSql = "select consumer || ' ' || event_id as effect from quartet.inbox";
+
+/** Reads the books of the primary and of the events database. */
+export async function readBooks(primary: Client, events: Client): Promise<Books> {
+  const read = async <T extends object>(client: Client, sql: string) => (await client.query<T>(sql)).rows;
+  const inboxes = [
+    await read<{ effect: string }>(primary, effectsSql),
+    await read<{ effect: string }>(events, effectsSql),
+  ];
+  const confirmations = await read<{ order_id: string; times: number }>(
+    primary,
+    "select order_id, times from shop.confirmations",
+  );
+  const subscriptions = await read<{ name: string; types: readonly string[] }>(
+    events,
+    "select name, types from quartet.subscription where name like 'reaction/%'",
+  );
+  return {
+    stock: await read(
+      primary,
+      "select sku, available::float8 as available, sold::float8 as sold, received::float8 as received from shop.stock",
+    ),
+    orders: await read(
+      primary,
+      `select order_id as "orderId", customer, sku, quantity, replace(status, 'ORDER_STATUS_', '') as status
+from shop.orders`,
+    ),
+    confirmations: new Map(confirmations.map((row) => [row.order_id, row.times])),
+    operations: await read(
+      primary,
+      `select operation_id as "operationId", method, replace(state, 'OPERATION_STATE_', '') as state
+from quartet.operation`,
+    ),
+    outbox: [...(await read<EventRow>(primary, outboxSql)), ...(await read<EventRow>(events, outboxSql))],
+    log: await read(events, "select event_id::text as id, type, key from quartet.log order by seq"),
+    effects: new Set(inboxes.flat().map((row) => row.effect)),
+    reactions: new Map(subscriptions.map((row) => [row.name, row.types])),
+    deadLetters: await read(
+      events,
+      `select subscription, event_type as "eventType", event_id as "eventId", attempts, last_status as "lastStatus",
+  last_answer as "lastAnswer" from quartet.dead_letter`,
+    ),
+  };
+}

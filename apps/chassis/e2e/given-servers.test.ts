@@ -32,7 +32,14 @@ test("quartet dev runs on servers that are given by URL, and starts none of its 
   try {
     const [line] = (await once(createInterface({ input: quartet.stdout }), "line")) as [string];
     const rows = JSON.parse(line) as Row[];
-    expect(rows.map((row) => row.name).sort()).toEqual(["crud", "gateway", "lambda", "micro", "nano", "relay"]);
+    expect(rows.map((row) => row.name).sort()).toEqual([
+      "crud",
+      "gateway",
+      "lambda",
+      "micro",
+      "nano",
+      "relay",
+    ]);
     expect(rows.filter((row) => row.class === row.name)).toHaveLength(rows.length);
     const gateway = rows.find((row) => row.name === "gateway")?.url ?? "";
     const answer = await fetch(`${gateway}/v1/stock/tea-1:adjust`, {

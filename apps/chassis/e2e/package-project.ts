@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { installPackage } from "./package-install.ts";
 import { type Ended, runProgram, runToSuccess } from "./package-programs.ts";
 
 const chassis = fileURLToPath(new URL("..", import.meta.url));
@@ -28,9 +29,7 @@ export async function openPackageProject(): Promise<PackageProject> {
   await runToSuccess("npm", ["pack", "--silent", "--pack-destination", folder], chassis, 60_000);
   const tarball = (await readdir(folder)).find((name) => name.endsWith(".tgz"));
   if (tarball === undefined) throw new Error("npm pack made no tarball");
-  // Named, since npm would take a package.json of a folder above for the project's.
-  const flags = ["--prefix", folder, "--omit=dev", "--prefer-offline", "--no-audit", "--no-fund"];
-  await runToSuccess("npm", ["install", ...flags, join(folder, tarball)], folder, 120_000);
+  await installPackage(folder, join(folder, tarball));
   const command = join(folder, "node_modules", ".bin", "quartet");
   await runToSuccess(command, ["init", "notes"], folder, 30_000);
   const owned = stack.move();

@@ -12,7 +12,7 @@ let project: PackageProject;
 
 beforeAll(async () => {
   project = await openPackageProject();
-}, 240_000);
+}, 420_000);
 
 afterAll(async () => {
   await project?.[Symbol.asyncDispose]();

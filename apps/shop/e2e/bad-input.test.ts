@@ -153,7 +153,7 @@ const badRequests: readonly BadRequest[] = [
   { what: "lists nested 100 000 deep", body: `{"customer":${deep(100_000)}}`, status: 400 },
   {
     what: "objects nested 50 000 deep",
-    body: `{"a":`.repeat(50_000) + "1" + "}".repeat(50_000),
+    body: `${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}`,
     status: 400,
   },
   { what: "an array nested 400 000 deep", body: deep(400_000), status: 400 },
@@ -344,7 +344,6 @@ const expectProblem = (answer: Answer, bad: Omit<BadRequest, "what">) => {
 
 describe.each(["gateway", "crud"])("through %s", (name) => {
   test.each(badRequests)("$what is a $status problem", async (bad) => {
-    // A position of another system is answered by crud at once, and by the gateway when nobody can.
     const answer = await send(bad.verb ?? "POST", cluster.url(name) + (bad.path ?? "/v1/orders"), {
       ...bad,
       headers: bad.body === undefined ? { ...bad.headers } : { ...json, ...bad.headers },
@@ -415,7 +414,6 @@ describe.each(["gateway", "crud"])("through %s", (name) => {
 
   test.each([
     ["bad JSON", '{"orderId":', "invalid_argument"],
-    ["an unknown field", '{"colour":"red"}', "invalid_argument"],
     ["a wrong type", '{"orderId":7}', "invalid_argument"],
     ["an array", "[]", "invalid_argument"],
     ["lists nested 100 000 deep", `{"orderId":${deep(100_000)}}`, "invalid_argument"],

@@ -81,7 +81,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     readJson<DevState>(join(stateDir, "dev.json")),
     readJson<PostgresState>(join(stateDir, "postgres", "cluster.json")),
   ]);
-  const pools: pg.Pool[] = [];
+  const pools = new Map<ServerName, pg.Pool>();
   const domain = options.domain ?? "shop";
   const url = (name: string) => {
     const found = rows.find((row) => row.name === name)?.url;
@@ -106,7 +106,8 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
     return found.href;
   };
   const stop = async (signal: "SIGINT" | "SIGTERM") => {
-    await Promise.all(pools.splice(0).map((pool) => pool.end()));
+    await Promise.all([...pools.values()].map((pool) => pool.end()));
+    pools.clear();
     return stopDev(supervisor, signal, lines);
   };
   const cluster: Cluster = {
@@ -132,9 +133,11 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
         30_000,
       ),
     database: (server) => {
+      const known = pools.get(server);
+      if (known !== undefined) return known;
       const pool = new pg.Pool({ connectionString: ownerUrl(server), max: 4 });
       pool.on("error", () => undefined);
-      pools.push(pool);
+      pools.set(server, pool);
       return pool;
     },
     ownerUrl,

@@ -8,6 +8,8 @@ export interface SentRequest {
   readonly json?: unknown;
   /** Sent as it is, instead of `json`. */
   readonly body?: string | Buffer;
+  /** Longest wait for the answer. */
+  readonly limitMs?: number;
 }
 
 /** Its answer, read to the end. */
@@ -27,6 +29,7 @@ export async function send(verb: string, url: string, sent: SentRequest = {}): P
     method: verb as Dispatcher.HttpMethod,
     headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...sent.headers },
     body: body ?? null,
+    signal: AbortSignal.timeout(sent.limitMs ?? 40_000),
   });
   const text = await answer.body.text();
   return { status: answer.statusCode, headers: answer.headers, text, json: parse(text) };

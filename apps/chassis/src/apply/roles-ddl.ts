@@ -12,6 +12,30 @@ exception when duplicate_object or unique_violation then null; end $$`,
   );
 }
 
+/**
+ * Large objects are durable data that no grant on a table protects: everybody may create them unless told otherwise.
+ * Functions that write them, of PostgreSQL 18 ("Large Objects", server-side functions).
+ */
+const largeObjectWriters = [
+  "lo_creat(integer)",
+  "lo_create(oid)",
+  "lo_from_bytea(oid, bytea)",
+  "lo_put(oid, bigint, bytea)",
+  "lowrite(integer, bytea)",
+  "lo_truncate(integer, integer)",
+  "lo_truncate64(integer, bigint)",
+  "lo_unlink(oid)",
+];
+
+/** What everybody may do in a new database, and nobody of ours needs. */
+function revokePublicSql(database: string): readonly string[] {
+  const functions = largeObjectWriters.map((name) => `pg_catalog.${name}`).join(", ");
+  return [
+    `revoke temporary on database ${quoteIdentifier(database)} from public`,
+    `revoke execute on function ${functions} from public`,
+  ];
+}
+
 /** Grants on the main database. */
 export function mainGrantsSql(tables: readonly Table[], database: string): readonly string[] {
   const names = tables.map((table) => table.sqlName).join(", ");
@@ -19,7 +43,7 @@ export function mainGrantsSql(tables: readonly Table[], database: string): reado
     .map(quoteIdentifier)
     .join(", ");
   return [
-    `revoke temporary on database ${quoteIdentifier(database)} from public`,
+    ...revokePublicSql(database),
     `grant usage on schema ${schemas} to quartet_crud, quartet_micro, quartet_nano`,
     "grant usage on schema quartet to quartet_relay",
     `grant select on ${names} to quartet_nano, quartet_micro`,
@@ -40,7 +64,7 @@ export function eventsGrantsSql(
     ...relayTables.map((table) => table.sqlName),
   ].join(", ");
   return [
-    `revoke temporary on database ${quoteIdentifier(database)} from public`,
+    ...revokePublicSql(database),
     "grant usage on schema quartet to quartet_micro, quartet_relay",
     "grant insert on quartet.outbox, quartet.inbox to quartet_micro",
     `grant select, insert, update, delete on ${names} to quartet_relay`,
@@ -49,7 +73,8 @@ export function eventsGrantsSql(
 }
 
 /**
- * A login of a class; one that was of another class is so no longer. REPLICATION is an attribute, not a right, so a group cannot hand it on.
+ * A login of a class; one that was of another class is so no longer. REPLICATION is an attribute, not a right, so a
+ * group cannot hand it on.
  *
  * @param role one of `groupRoles`
  */
@@ -60,6 +85,17 @@ export function createLoginSql(login: string, password: string, role: (typeof gr
 exception when duplicate_object or unique_violation then null; end`;
   return `do ${quoteLiteral(create)};
 alter role ${name} with ${attributes} password ${quoteLiteral(password)};
-revoke ${groupRoles.filter((other) => other !== role).join(", ")} from ${name};
+do ${quoteLiteral(leaveOtherGroups(login, role))};
 grant ${role} to ${name}`;
+}
+
+/** Revokes only what was granted: Postgres warns of any other revoke. */
+function leaveOtherGroups(login: string, role: string): string {
+  const others = groupRoles.filter((other) => other !== role).map(quoteLiteral);
+  return `declare other text;
+begin
+  for other in select g.rolname from pg_auth_members m join pg_roles g on g.oid = m.roleid
+    join pg_roles l on l.oid = m.member where l.rolname = ${quoteLiteral(login)} and g.rolname in (${others.join(", ")})
+  loop execute format('revoke %I from %I', other, ${quoteLiteral(login)}); end loop;
+end`;
 }

@@ -14,6 +14,9 @@ function table(name: string, ...rights: RightName[]): TableRights {
     update: may("update"),
     delete: may("delete"),
     truncate: may("truncate"),
+    insertSome: may("insert"),
+    updateSome: may("update"),
+    grantees: [],
   };
 }
 

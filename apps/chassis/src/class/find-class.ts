@@ -100,14 +100,22 @@ function surplusOn(
   tables: readonly TableRights[],
   rights: readonly Right[],
 ): RightsFault[] {
-  return tables.flatMap((table) =>
-    rights
-      .filter((right) => table[right])
+  return tables.flatMap((table) => {
+    // A right may come from the login itself, a group it is in, or everybody: revoking what is not granted does nothing.
+    const from = [quoteIdentifier(login.login), ...table.grantees].join(", ");
+    return rights
+      .filter((right) => holds(table, right))
       .map((right) => ({
         what: `${login.login} may ${right} on ${table.name} in ${login.database}`,
-        fix: `revoke ${right} on ${quoteTable(table.name)} from ${quoteIdentifier(login.login)};`,
-      })),
-  );
+        fix: `revoke ${right} on ${quoteTable(table.name)} from ${from};`,
+      }));
+  });
+}
+
+/** On the table, or on a column of it. */
+function holds(table: TableRights, right: Right): boolean {
+  if (right === "insert") return table.insertSome;
+  return right === "update" ? table.updateSome : table[right];
 }
 
 function surplusOfLogin(login: LoginRights, groups: readonly string[]): RightsFault[] {

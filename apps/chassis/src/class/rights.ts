@@ -11,6 +11,11 @@ export interface TableRights {
   readonly update: boolean;
   readonly delete: boolean;
   readonly truncate: boolean;
+  /** May insert into or update some column at least. */
+  readonly insertSome: boolean;
+  readonly updateSome: boolean;
+  /** Who this login has rights through, beside itself, and the roles' names: `public` and groups it is in. */
+  readonly grantees: readonly string[];
 }
 
 /** What a login is and may do in one database. */
@@ -68,7 +73,8 @@ export async function readLoginRights(pool: Pool, tables: readonly Table[]): Pro
 }
 
 function noRights(name: string): TableRights {
-  return { name, exists: false, select: false, insert: false, update: false, delete: false, truncate: false };
+  const none = { select: false, insert: false, update: false, delete: false, truncate: false };
+  return { name, exists: false, ...none, insertSome: false, updateSome: false, grantees: [] };
 }
 
 const loginSql = `select current_user as login, current_database() as database, pg_is_in_recovery() as in_recovery,
@@ -90,7 +96,14 @@ const tableSql = `select name, oid is not null as exists,
   coalesce(has_table_privilege(oid, 'insert'), false) as insert,
   coalesce(has_table_privilege(oid, 'update'), false) as update,
   coalesce(has_table_privilege(oid, 'delete'), false) as delete,
-  coalesce(has_table_privilege(oid, 'truncate'), false) as truncate
+  coalesce(has_table_privilege(oid, 'truncate'), false) as truncate,
+  coalesce(has_any_column_privilege(oid, 'insert'), false) as "insertSome",
+  coalesce(has_any_column_privilege(oid, 'update'), false) as "updateSome",
+  array(select distinct coalesce(quote_ident(g.rolname), 'public')
+    from (select relacl as acl from pg_class where pg_class.oid = found.oid union all
+      select attacl from pg_attribute where attrelid = found.oid) as granted,
+      aclexplode(granted.acl) as entry left join pg_roles g on g.oid = entry.grantee
+    where entry.grantee = 0 or (pg_has_role(entry.grantee, 'usage') and g.rolname <> current_user)) as grantees
 from unnest($1::text[]) with ordinality as wanted (name, place)
 left join lateral (select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where n.nspname = split_part(name, '.', 1) and c.relname = split_part(name, '.', 2)) found on true

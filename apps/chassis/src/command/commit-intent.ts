@@ -13,7 +13,7 @@ import {
   operationWriter,
   packAnswer,
 } from "./operations.ts";
-import { type Runtime, requireMain } from "./runtime.ts";
+import { type Runtime, requireWriter } from "./runtime.ts";
 
 /** What is to be committed in one transaction of the crud class. */
 export interface Commit {
@@ -47,9 +47,8 @@ export type CommitResult =
  * @throws QuartetError what a write threw, after the transaction was undone.
  */
 export async function commitIntent(runtime: Runtime, commit: Commit): Promise<CommitResult> {
-  const { pool } = requireMain(runtime);
   try {
-    return await runTransaction(pool, (client) => commitInside(client, runtime, commit));
+    return await runTransaction(requireWriter(runtime), (client) => commitInside(client, runtime, commit));
   } catch (error) {
     throw translateDatabaseError(error);
   }

@@ -1,6 +1,6 @@
 import { create, type Message, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
-import { translateDatabaseError } from "../pbtable/translate-error.ts";
+
 import type { EventInfo } from "../service/contexts.ts";
 import type { Decision } from "../service/decision.ts";
 import type { Reaction } from "../service/reaction.ts";
@@ -8,6 +8,7 @@ import { Written } from "../service/written.ts";
 import type { CommandCall } from "./command-call.ts";
 import { type CallScope, createCommandContext, createReactionContext } from "./handler-context.ts";
 import type { Runtime } from "./runtime.ts";
+import { translateHandlerError } from "./translate-handler-error.ts";
 
 /** Runs a command's handler: reads and computes, and collects what it wants written. Nothing is written here. */
 export async function decideCommand(runtime: Runtime, call: CommandCall): Promise<Decision> {
@@ -20,7 +21,7 @@ export async function decideCommand(runtime: Runtime, call: CommandCall): Promis
     const message: Message = create(desc.output, answer as MessageInitShape<typeof desc.output>);
     return ctx.recorder.finish(message);
   } catch (error) {
-    throw translateDatabaseError(error);
+    throw translateHandlerError(error);
   }
 }
 
@@ -36,7 +37,7 @@ export async function decideReaction(
   try {
     await reaction.run(ctx, event as MessageShape<typeof reaction.event>);
   } catch (error) {
-    throw translateDatabaseError(error);
+    throw translateHandlerError(error);
   }
   return ctx.recorder.finish(undefined);
 }

@@ -25,13 +25,12 @@ import { systemEvent } from "./publish-system-event.ts";
 import { noteReusedKey } from "./receive-intent.ts";
 import type { ReceivedEvent } from "./received-event.ts";
 import { answerOf } from "./run-direct.ts";
-import { type Runtime, requireMain, requireOutbox } from "./runtime.ts";
+import { type Runtime, requireMain, requireOutbox, requireWriter } from "./runtime.ts";
 
 /** Records an accepted command's operation, so that it can be seen before it is decided. */
 export async function recordAccepted(runtime: Runtime, accepted: CommandAccepted): Promise<void> {
-  const { pool } = requireMain(runtime);
   try {
-    await runTransaction(pool, async (client) => {
+    await runTransaction(requireWriter(runtime), async (client) => {
       await claimOperation(operationWriter(client, runtime.domain.registry), headOf(accepted));
     });
   } catch (error) {
@@ -94,7 +93,7 @@ async function refuse(
 ): Promise<void> {
   const { registry } = runtime.domain;
   if (runtime.found.serviceClass === "crud") {
-    await runTransaction(requireMain(runtime).pool, async (client) => {
+    await runTransaction(requireWriter(runtime), async (client) => {
       const operations = operationWriter(client, registry);
       const claim = await claimOperation(operations, headOf(accepted));
       if (claim.kind !== "ended")

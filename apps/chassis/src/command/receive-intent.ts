@@ -16,7 +16,7 @@ import {
   operationWriter,
 } from "./operations.ts";
 import { type ReceivedEvent, systemSubscriptions } from "./received-event.ts";
-import { type Runtime, requireMain } from "./runtime.ts";
+import { type Runtime, requireWriter } from "./runtime.ts";
 
 /**
  * Applies an intent in one transaction, once. A refusal that no retry can mend ends its operation as failed, where a
@@ -78,7 +78,7 @@ async function recordFailure(
 ): Promise<void> {
   const { registry } = runtime.domain;
   try {
-    await runTransaction(requireMain(runtime).pool, async (client) => {
+    await runTransaction(requireWriter(runtime), async (client) => {
       if (!(await claimEvent(client, systemSubscriptions.intents, event.id))) return;
       const operations = operationWriter(client, registry);
       const claim = await claimOperation(operations, head);

@@ -12,7 +12,7 @@ import type { CommandCall } from "./command-call.ts";
 import { gateCommand } from "./gate-command.ts";
 import { claimOperation, errorToProblem, failOperation, operationWriter } from "./operations.ts";
 import { systemEvent } from "./publish-system-event.ts";
-import { type Runtime, requireMain, requireOutbox } from "./runtime.ts";
+import { type Runtime, requireOutbox, requireWriter } from "./runtime.ts";
 
 /**
  * Refusals that depend on the state of the data, and so are the command's end: the same key gets the same refusal
@@ -41,7 +41,7 @@ export async function recordRefusal(
   refusal: QuartetError,
 ): Promise<OperationRecord | undefined> {
   try {
-    return await runTransaction(requireMain(runtime).pool, async (client) => {
+    return await runTransaction(requireWriter(runtime), async (client) => {
       const operations = operationWriter(client, runtime.domain.registry);
       const claim = await claimOperation(operations, { ...call, method: call.method.name });
       if (claim.kind === "ended") return claim.record;

@@ -1,10 +1,11 @@
 import { create, type Message } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
-import { sqlStateOf, translateDatabaseError } from "../pbtable/translate-error.ts";
+import { sqlStateOf } from "../pbtable/translate-error.ts";
 import { parsePosition } from "../position/position.ts";
 import type { DomainMethod } from "../service/domain.ts";
 import { type CallScope, createCallContext, createQueryContext } from "./handler-context.ts";
 import { type Runtime, requireMain } from "./runtime.ts";
+import { translateHandlerError } from "./translate-handler-error.ts";
 
 /** Longest wait for a replica to reach the position a client asks for; then the gateway asks the crud class. */
 const catchUpMs = 250;
@@ -30,7 +31,7 @@ export async function runReadOnly(
     }
     if (handler.kind !== "query") throw new QuartetError("internal", `${method.name} is a command.`);
     if (position !== undefined) {
-      const limitMs = Math.min(catchUpMs, scope.deadlineMs - Date.now());
+      const limitMs = Math.max(0, Math.min(catchUpMs, scope.deadlineMs - Date.now()));
       await requireMain(runtime).replay.wait(parsePosition(position), limitMs, scope.signal);
     }
     const run = async () =>
@@ -44,6 +45,6 @@ export async function runReadOnly(
       throw error;
     });
   } catch (error) {
-    throw translateDatabaseError(error);
+    throw translateHandlerError(error);
   }
 }

@@ -26,7 +26,10 @@ export interface Runtime {
 
 /** The main database as this process reaches it: the primary in crud, a replica elsewhere. */
 export interface MainDatabase {
+  /** Its transactions may only read, in every class. */
   readonly pool: Pool;
+  /** For the transactions of writes: in crud alone. */
+  readonly writer: Pool | undefined;
   readonly reader: ReadonlyKysely;
   readonly replay: ReplayWatcher;
   readonly operations: OperationWatcher;
@@ -35,6 +38,13 @@ export interface MainDatabase {
 export function requireMain(runtime: Runtime): MainDatabase {
   if (runtime.main !== undefined) return runtime.main;
   throw new QuartetError("wrong_class", "A lambda has no database.");
+}
+
+/** The pool of writing transactions; where there is one, the class is crud. */
+export function requireWriter(runtime: Runtime): Pool {
+  const writer = runtime.main?.writer;
+  if (writer !== undefined) return writer;
+  throw new QuartetError("wrong_class", `A ${runtime.found.serviceClass} may not write.`);
 }
 
 export function requireOutbox(runtime: Runtime): Pool {

@@ -41,12 +41,16 @@ const statementTimeoutMs = 5_000;
  */
 export async function openRuntime(settings: RuntimeSettings): Promise<OpenRuntime> {
   await using stack = new AsyncDisposableStack();
-  const main = openNamedPool(stack, settings, settings.databaseUrl, "main");
-  const events = openNamedPool(stack, settings, settings.eventsDatabaseUrl, "events");
+  const main = openNamedPool(stack, settings, settings.databaseUrl, "main", true);
+  const events = openNamedPool(stack, settings, settings.eventsDatabaseUrl, "events", false);
   const found = requireClass(
     { main: await probe(main, settings.domain), events: await probe(events, settings.domain) },
     settings,
   );
+  const writer =
+    found.serviceClass === "crud"
+      ? openNamedPool(stack, settings, settings.databaseUrl, "main writes", false)
+      : undefined;
   const upstreams = stack.use(new ClassUpstreams(settings.upstreams));
   const owned = stack.move();
   const runtime: OpenRuntime = {
@@ -55,8 +59,8 @@ export async function openRuntime(settings: RuntimeSettings): Promise<OpenRuntim
     serviceClass: found.serviceClass,
     log: settings.log,
     secret: settings.secret,
-    main: main === undefined ? undefined : describeMain(main, settings.domain),
-    outbox: found.serviceClass === "crud" ? main : found.serviceClass === "micro" ? events : undefined,
+    main: main === undefined ? undefined : describeMain(main, writer, settings.domain),
+    outbox: writer ?? (found.serviceClass === "micro" ? events : undefined),
     callDown: (method: DomainMethod, request: Message, context: CallContext) =>
       callDown(runtime, upstreams, method, request, context),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -64,9 +68,10 @@ export async function openRuntime(settings: RuntimeSettings): Promise<OpenRuntim
   return runtime;
 }
 
-function describeMain(pool: Pool, domain: Domain): MainDatabase {
+function describeMain(pool: Pool, writer: Pool | undefined, domain: Domain): MainDatabase {
   return {
     pool,
+    writer,
     reader: createReader(pool),
     replay: new ReplayWatcher(pool),
     operations: new OperationWatcher(pool, domain.registry),
@@ -83,6 +88,7 @@ function openNamedPool(
   settings: RuntimeSettings,
   url: string | undefined,
   name: string,
+  readOnly: boolean,
 ): Pool | undefined {
   if (url === undefined) return undefined;
   const pool = openPool({
@@ -90,6 +96,7 @@ function openNamedPool(
     applicationName: `quartet ${settings.domain.name} ${name}`,
     maxConnections: settings.maxConnections,
     statementTimeoutMs,
+    readOnly,
     onIdleError: (error) => settings.log.warn({ reason: error.message }, `lost a connection to ${name}`),
   });
   stack.defer(() => pool.end());

@@ -5,9 +5,25 @@ import type { TableTypes } from "./table-types.ts";
 /** The part of Kysely that cannot write, by type. What a login may write is the database's to say. */
 export type ReadonlyKysely = Pick<Kysely<TableTypes>, "selectFrom" | "with" | "withRecursive" | "fn">;
 
-/** Kysely over a pool, for reads outside transactions. */
+/** Kysely over a pool, for reads outside transactions. A connection that comes back inside one is thrown away. */
 export function createReader(pool: Pool): ReadonlyKysely {
-  return new Kysely<TableTypes>({ dialect: new PostgresDialect({ pool }) });
+  const connect = async () => {
+    const client = await pool.connect();
+    const connection = {
+      query: client.query.bind(client),
+      release: () => client.release(isIdle(client) ? undefined : new Error("left inside a transaction")),
+    };
+    return connection as unknown as PoolClient; // Kysely uses query and release alone.
+  };
+  return new Kysely<TableTypes>({
+    dialect: new PostgresDialect({ pool: { options: {}, connect, end: async () => undefined } }),
+  });
+}
+
+/** Asks the connection, which keeps what the server said last ("I": idle). pg 8.23 has it, its types do not. */
+function isIdle(client: PoolClient): boolean {
+  const status = (client as PoolClient & { getTransactionStatus(): string | null }).getTransactionStatus();
+  return status === null || status === "I";
 }
 
 /** Kysely over the connection of a running transaction. Needs no disposal: the connection's owner ends it. */

@@ -7,6 +7,8 @@ export interface PoolSettings {
   readonly maxConnections: number;
   /** Longest time a statement may run. */
   readonly statementTimeoutMs: number;
+  /** Transactions may only read unless they say otherwise: what should not write finds out in every class alike. */
+  readonly readOnly?: boolean;
   /** Longest wait for a connection, new or from the pool. */
   readonly connectTimeoutMs?: number;
   /** Called for a connection that broke while idle; the pool has replaced it already. */
@@ -28,6 +30,7 @@ export function openPool(settings: PoolSettings): Pool {
     idle_in_transaction_session_timeout: settings.statementTimeoutMs * 4,
     connectionTimeoutMillis: settings.connectTimeoutMs ?? 5_000,
     keepAlive: true,
+    ...(settings.readOnly ? { options: "-c default_transaction_read_only=on" } : {}),
     types: {
       getTypeParser: (oid: number, format?: "text" | "binary") =>
         oid === int8Oid ? (text: string) => BigInt(text) : types.getTypeParser(oid, format as "text"),

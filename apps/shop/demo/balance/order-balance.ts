@@ -2,6 +2,9 @@ import type { Ledger, OrderEntry } from "../trade/ledger.ts";
 import type { Books, OperationRow, OrderRow } from "./books.ts";
 import { type Check, checkEach, checkEqual, checkNone } from "./check.ts";
 
+/** failed_precondition */
+const soldOutStatus = 412;
+
 /** Every customer has what they were told they have, and nobody has anything else. */
 export function balanceOrders(books: Books, ledger: Ledger): readonly Check[] {
   const byCustomer = Map.groupBy(books.orders, (order) => order.customer);
@@ -16,7 +19,7 @@ export function balanceOrders(books: Books, ledger: Ledger): readonly Check[] {
     checkEach("orders acknowledged, there once as asked", orders("placed"), (order) =>
       faultOfPlaced(order, rowsOf(order)),
     ),
-    checkEach("orders refused, not there", orders("refused"), (order) =>
+    checkEach("orders refused as sold out, not there", orders("refused"), (order) =>
       faultOfRefused(order, rowsOf(order)),
     ),
     checkEach(
@@ -60,12 +63,12 @@ function faultOfPlaced(order: OrderEntry, rows: readonly OrderRow[]): string | u
     : `${orderId}: ${order.quantity} × ${order.sku} became ${row.orderId}: ${quantity} × ${sku}`;
 }
 
+/** Every article is in the catalog before the day begins: only its stock can be a reason to refuse an order. */
 function faultOfRefused(order: OrderEntry, rows: readonly OrderRow[]): string | undefined {
   const status = order.fate.kind === "refused" ? order.fate.status : 0;
   const key = order.request.headers?.["idempotency-key"];
-  return rows.length === 0
-    ? undefined
-    : `${key} was refused with ${status} and is there as ${rows[0]?.orderId}`;
+  if (status !== soldOutStatus) return `${key} was refused with ${status}`;
+  return rows.length === 0 ? undefined : `${key} was refused with ${status} and is there as ${rows[0]?.orderId}`;
 }
 
 function faultOfAccepted(

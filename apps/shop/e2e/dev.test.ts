@@ -1,0 +1,160 @@
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, test } from "vitest";
+import { type Cluster, makeStateDir, openCluster, shopFolder } from "./open-cluster.ts";
+import { pollUntil } from "./poll-until.ts";
+import { send } from "./send-request.ts";
+import { offerProduct, placeOrder } from "./shop-client.ts";
+
+const folders: string[] = [];
+
+async function newStateDir(): Promise<string> {
+  const folder = await makeStateDir();
+  folders.push(folder);
+  return folder;
+}
+
+afterEach(async () => {
+  await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true, force: true })));
+});
+
+const statusOf = async (cluster: Cluster, sku: string) =>
+  (await send("GET", `${cluster.door}/v1/products/${sku}`)).status;
+
+describe("starts", () => {
+  test("data survives a restart, and --fresh starts over on the same ports", async () => {
+    const stateDir = await newStateDir();
+    const first = await openCluster({ stateDir });
+    const sku = await offerProduct(first.door);
+    const order = await placeOrder(first.door, { sku }, "key");
+    expect(await first.stop("SIGTERM")).toBe(0);
+
+    const second = await openCluster({ stateDir, fresh: false });
+    expect(second.door).toBe(first.door);
+    expect(await statusOf(second, sku)).toBe(200);
+    expect((await placeOrder(second.door, { sku }, "key")).text).toBe(order.text);
+    expect(await second.stop("SIGTERM")).toBe(0);
+
+    await using third = await openCluster({ stateDir, fresh: true });
+    expect(third.door).toBe(first.door);
+    expect(await statusOf(third, sku)).toBe(404);
+    const anew = await offerProduct(third.door);
+    expect((await placeOrder(third.door, { sku: anew }, "key")).status).toBe(200);
+  });
+
+  test("two clusters at once know nothing of each other", async () => {
+    const [one, two] = await Promise.all([openCluster(), openCluster()]);
+    try {
+      const urls = [...one.rows, ...two.rows].flatMap((row) => row.url ?? []);
+      expect(new Set(urls).size).toBe(urls.length);
+      const sku = await offerProduct(one.door);
+      expect(await statusOf(one, sku)).toBe(200);
+      expect(await statusOf(two, sku)).toBe(404);
+    } finally {
+      await Promise.all([one[Symbol.asyncDispose](), two[Symbol.asyncDispose]()]);
+    }
+  });
+
+  test("a second start on the same state is refused, and leaves the first one alone", async () => {
+    await using cluster = await openCluster({ only: "crud" });
+    const second = openCluster({ only: "crud", stateDir: cluster.stateDir, fresh: false });
+    await expect(second).rejects.toThrow(/is in use by process/);
+    expect((await send("GET", `${cluster.door}/v1/landing`)).status).toBe(200);
+  });
+
+  test("the day-one monolith grows into the full cluster on the same data", async () => {
+    const stateDir = await newStateDir();
+    const monolith = await openCluster({ only: "crud", stateDir });
+    const sku = await offerProduct(monolith.door);
+    await placeOrder(monolith.door, { sku }, "day-one");
+    await monolith.stop("SIGTERM");
+    await using full = await openCluster({ stateDir, fresh: false });
+    expect(await statusOf(full, sku)).toBe(200);
+    const answer = await placeOrder(full.door, { sku }, "day-two");
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.headers["quartet-class"]).toBe("micro");
+  });
+});
+
+describe("stops", () => {
+  test("Ctrl-C ends all of it with exit code 0, also while orders are placed", async () => {
+    const stateDir = await newStateDir();
+    const cluster = await openCluster({ stateDir });
+    const sku = await offerProduct(cluster.door);
+    const orders = Array.from({ length: 20 }, () => placeOrder(cluster.door, { sku }).catch(() => undefined));
+    // stop() fails when a process is left.
+    expect(await cluster.stop("SIGINT")).toBe(0);
+    await Promise.all(orders);
+    await expect(readFile(join(stateDir, "cluster.json"))).rejects.toMatchObject({ code: "ENOENT" });
+  });
+});
+
+describe("edits", () => {
+  test("an edited handler is served within five seconds, by restarts of what runs handlers alone", async () => {
+    const project = join(shopFolder, `.e2e-tmp-${process.pid}`);
+    folders.push(project);
+    await copyShop(project);
+    await using cluster = await openCluster({ project, watch: true });
+    const sku = await offerProduct(cluster.door);
+    const before = new Map((await cluster.table()).map(({ name, pid }) => [name, pid]));
+    const packing = join(project, "src", "packing", "packing.ts");
+    const source = await readFile(packing, "utf8");
+    const began = Date.now();
+    await writeFile(packing, source.replace('name: "S"', 'name: "TINY"'));
+    await pollUntil("the new box", async () => {
+      const answer = await send("POST", `${cluster.door}/v1/parcels:pack`, {
+        json: { items: [{ sku, quantity: 1 }] },
+      });
+      return answer.json?.box === "TINY";
+    });
+    await pollUntil("new processes", async () => {
+      const rows = await cluster.table();
+      return ["crud", "micro", "nano", "lambda"].every(
+        (name) =>
+          rows.some((row) => row.name === name) &&
+          rows.find((row) => row.name === name)?.pid !== before.get(name),
+      );
+    });
+    expect(Date.now() - began).toBeLessThan(5_000);
+    const order = await pollUntil("an order in the new box", async () => {
+      const answer = await placeOrder(cluster.door, { sku });
+      return answer.status === 200 && answer.json;
+    });
+    expect(order.box).toBe("TINY");
+    const after = new Map((await cluster.table()).map(({ name, pid }) => [name, pid]));
+    for (const name of ["relay", "gateway", "primary", "replica", "events"]) {
+      expect(after.get(name), name).toBe(before.get(name));
+    }
+  });
+
+  test("an edit that does not compile is told, and mended by the next one", async () => {
+    const project = join(shopFolder, `.e2e-tmp-${process.pid}-broken`);
+    folders.push(project);
+    await copyShop(project);
+    await using cluster = await openCluster({ project, watch: true, only: "crud" });
+    const packing = join(project, "src", "packing", "packing.ts");
+    const source = await readFile(packing, "utf8");
+    await writeFile(packing, `${source}\nthis is no TypeScript`);
+    await pollUntil(
+      "the compiler's words",
+      () => /packing\.ts/.test(cluster.logs()) && /Error/.test(cluster.logs()),
+    );
+    await writeFile(packing, source.replace('name: "S"', 'name: "MENDED"'));
+    const json = { items: [{ sku: "a", quantity: 1 }] };
+    await pollUntil("the mended handler", async () => {
+      const answer = await send("POST", `${cluster.door}/v1/parcels:pack`, { json });
+      return answer.json?.box === "MENDED";
+    });
+  });
+});
+
+/** The shop in another folder of the repository, where its packages resolve as they do here. */
+async function copyShop(project: string): Promise<void> {
+  const protos = fileURLToPath(new URL("../../../proto", import.meta.url));
+  await mkdir(project, { recursive: true });
+  await cp(join(shopFolder, "src"), join(project, "src"), { recursive: true });
+  await cp(join(shopFolder, "quartet.config.ts"), join(project, "quartet.config.ts"));
+  const manifest = { name: "edited-shop", private: true, type: "module", quartet: { protos } };
+  await writeFile(join(project, "package.json"), JSON.stringify(manifest));
+}

@@ -21,18 +21,18 @@ export async function installPackage(folder: string, tarball: string): Promise<v
     "--omit=dev",
     "--no-audit",
     "--no-fund",
-    "--fetch-retries=1",
+    "--prefer-offline",
   ];
   const { exitCode, stderr } = await runProgram(
     "npm",
-    [...install, "--prefer-offline", tarball],
+    [...install, "--fetch-retries=0", tarball],
     folder,
     limitMs,
   );
   if (exitCode === 0) return;
   if (!unreachable.test(stderr)) throw new Error(`npm install ended with ${exitCode}:\n${stderr}`);
   await lockVersions(folder, tarball);
-  await runToSuccess("npm", [...install, "--offline"], folder, limitMs);
+  await runToSuccess("npm", install, folder, limitMs);
 }
 
 interface LockEntry {

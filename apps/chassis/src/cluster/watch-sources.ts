@@ -6,7 +6,8 @@ import { join, relative } from "node:path";
 export type Edit = "handlers" | "config" | "protos";
 
 const settleMs = 120;
-const ignored = /(^|[\\/])(node_modules|\.quartet|dist|gen|gen\.next|\.git)([\\/]|$)|\.test\.ts$|~$|\.sw.$/;
+const ignored =
+  /(^|[\\/])(node_modules|\.quartet|dist|gen|gen\.next-[^\\/]*|\.git)([\\/]|$)|\.test\.ts$|~$|\.sw.$/;
 
 /**
  * Watches a project's sources and protos. Edits that come together are told together, once they have settled.

@@ -26,7 +26,7 @@ export interface Runtime {
 
 /** The main database as this process reaches it: the primary in crud, a replica elsewhere. */
 export interface MainDatabase {
-  /** Its transactions may only read, in every class. */
+  /** For reading: in crud its transactions may do nothing else. */
   readonly pool: Pool;
   /** For the transactions of writes: in crud alone. */
   readonly writer: Pool | undefined;

@@ -34,7 +34,7 @@ export function readCallMeta(headers: IncomingHttpHeaders, now: number = Date.no
     routedMode: mode === "direct" || mode === "offloaded" || mode === "async" ? mode : undefined,
     position: single(headers["quartet-position"]),
     deadlineMs: now + Math.min(timeoutMs, maxTimeoutMs),
-    traceparent: single(headers["traceparent"]),
+    traceparent: readTraceparent(single(headers["traceparent"])),
   };
 }
 
@@ -72,6 +72,13 @@ function readTimeout(text: string | undefined): number | undefined {
   throw new QuartetError("invalid_argument", "Connect-Timeout-Ms is not a number of at most ten digits.", {
     field: "Connect-Timeout-Ms",
   });
+}
+
+/** W3C Trace Context, section 3.2; one that is malformed is as good as none. */
+function readTraceparent(text: string | undefined): string | undefined {
+  return text !== undefined && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(text)
+    ? text
+    : undefined;
 }
 
 function single(value: string | readonly string[] | undefined): string | undefined {

@@ -41,16 +41,15 @@ const statementTimeoutMs = 5_000;
  */
 export async function openRuntime(settings: RuntimeSettings): Promise<OpenRuntime> {
   await using stack = new AsyncDisposableStack();
-  const main = openNamedPool(stack, settings, settings.databaseUrl, "main", true);
+  const main = openNamedPool(stack, settings, settings.databaseUrl, "main", false);
   const events = openNamedPool(stack, settings, settings.eventsDatabaseUrl, "events", false);
   const found = requireClass(
     { main: await probe(main, settings.domain), events: await probe(events, settings.domain) },
     settings,
   );
-  const writer =
-    found.serviceClass === "crud"
-      ? openNamedPool(stack, settings, settings.databaseUrl, "main writes", false)
-      : undefined;
+  // Elsewhere grants refuse what a handler writes by itself; in crud, where they cannot, its sessions only read.
+  const isCrud = found.serviceClass === "crud";
+  const reader = isCrud ? openNamedPool(stack, settings, settings.databaseUrl, "main reads", true) : main;
   const upstreams = stack.use(new ClassUpstreams(settings.upstreams));
   const owned = stack.move();
   const runtime: OpenRuntime = {
@@ -59,8 +58,8 @@ export async function openRuntime(settings: RuntimeSettings): Promise<OpenRuntim
     serviceClass: found.serviceClass,
     log: settings.log,
     secret: settings.secret,
-    main: main === undefined ? undefined : describeMain(main, writer, settings.domain),
-    outbox: writer ?? (found.serviceClass === "micro" ? events : undefined),
+    main: reader === undefined ? undefined : describeMain(reader, isCrud ? main : undefined, settings.domain),
+    outbox: isCrud ? main : found.serviceClass === "micro" ? events : undefined,
     callDown: (method: DomainMethod, request: Message, context: CallContext) =>
       callDown(runtime, upstreams, method, request, context),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

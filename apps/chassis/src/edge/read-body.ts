@@ -8,25 +8,31 @@ export const maxBodyBytes = 1_048_576;
 /** Largest body of a push: an intent may carry several messages of a client's size. */
 export const maxPushBytes = 8 * maxBodyBytes;
 
+/** How much of a refused body is read and thrown away, and for how long, so that its sender hears the refusal. */
+const lingerBytes = 64 * maxBodyBytes;
+const lingerMs = 3_000;
+
 /**
  * Reads a request's body.
  *
  * @throws QuartetError `too_large` past `maxBytes`, `canceled` when the client goes.
  */
 export async function readBody(request: IncomingMessage, maxBytes: number = maxBodyBytes): Promise<Buffer> {
-  const declared = Number(request.headers["content-length"] ?? 0);
-  if (declared > maxBytes) throw tooLarge(maxBytes);
   const chunks: Buffer[] = [];
   let bytes = 0;
+  let refusedAtMs = Number(request.headers["content-length"] ?? 0) > maxBytes ? Date.now() : undefined;
   try {
     for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       bytes += chunk.length;
-      if (bytes > maxBytes) throw tooLarge(maxBytes);
-      chunks.push(chunk);
+      if (bytes > maxBytes) refusedAtMs ??= Date.now();
+      if (refusedAtMs === undefined) chunks.push(chunk);
+      else if (bytes > lingerBytes || Date.now() - refusedAtMs > lingerMs) break;
     }
   } catch (cause) {
-    if (cause instanceof QuartetError) throw cause;
     throw new QuartetError("canceled", "The client went before its request was read.", { cause });
+  }
+  if (refusedAtMs !== undefined) {
+    throw new QuartetError("too_large", `The body is larger than ${maxBytes} bytes.`);
   }
   return Buffer.concat(chunks);
 }
@@ -50,8 +56,4 @@ export function parseJsonBody(body: Buffer, contentType: string | undefined): Js
     const reason = cause instanceof SyntaxError ? cause.message : "it is not UTF-8";
     throw new QuartetError("malformed_body", `The body is not JSON: ${reason}.`, { cause });
   }
-}
-
-function tooLarge(maxBytes: number): QuartetError {
-  return new QuartetError("too_large", `The body is larger than ${maxBytes} bytes.`);
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { QuartetError } from "../error/quartet-error.ts";
@@ -7,7 +7,7 @@ import { fingerprintSources } from "./fingerprint.ts";
 import { findPackageLayout, type PackageLayout, type ProtoRoot } from "./package-layout.ts";
 import type { Project } from "./project.ts";
 import { runBuf } from "./run-buf.ts";
-import { stageProtos } from "./stage-protos.ts";
+import { openStage } from "./stage-protos.ts";
 
 const esOptions = ["target=ts", "import_extension=ts", "erasable_syntax=true", "json_types=false"];
 const chassisImports = [
@@ -33,7 +33,7 @@ export async function generateCode(project: Project): Promise<Generation> {
   const plan: GenerationPlan = {
     layout,
     staging: { protos: project.protos, imports: layout.protoRoots },
-    stage: join(project.stateDir, "proto"),
+    stateDir: project.stateDir,
     generated: project.generated,
     plugins: [esPlugin(chassisImports), { local: [process.execPath, layout.plugin], opt: ["target=ts"] }],
     paths: undefined,
@@ -47,7 +47,7 @@ export async function generateChassisCode(): Promise<Generation> {
   return runGeneration({
     layout,
     staging: { protos: layout.protoRoots[0]?.root ?? "", imports: layout.protoRoots },
-    stage: join(layout.root, ".quartet", "proto"),
+    stateDir: join(layout.root, ".quartet"),
     generated: join(layout.root, "src", "gen"),
     plugins: [esPlugin([])],
     paths: ["quartet", "google"],
@@ -62,7 +62,8 @@ interface Plugin {
 interface GenerationPlan {
   readonly layout: PackageLayout;
   readonly staging: { readonly protos: string; readonly imports: readonly ProtoRoot[] };
-  readonly stage: string;
+  /** Where protos are staged. */
+  readonly stateDir: string;
   readonly generated: string;
   readonly plugins: readonly Plugin[];
   /** Folders to generate for. Undefined: those of the domain itself. */
@@ -70,36 +71,54 @@ interface GenerationPlan {
 }
 
 async function runGeneration(plan: GenerationPlan): Promise<Generation> {
-  const own = await stageProtos(plan.staging, plan.stage);
-  const paths = plan.paths ?? own;
+  await using stage = await openStage(plan.staging, plan.stateDir);
+  const paths = plan.paths ?? stage.own;
   if (paths.length === 0) {
     throw new QuartetError("failed_precondition", `There are no protos in ${plan.staging.protos}.`, {
       fix: 'Put them in folders named for their package, such as proto/shop/v1/orders.proto, or set "quartet": {"protos": …} in package.json.',
     });
   }
   const stamp = join(plan.generated, ".fingerprint");
-  const fingerprint = await fingerprintSources(plan.stage, plan.layout);
+  const fingerprint = await fingerprintSources(stage.folder, plan.layout);
   if ((await readFile(stamp, "utf8").catch(() => "")) === fingerprint) {
     return { changed: false, generated: plan.generated };
   }
-  const next = `${plan.generated}.next`;
+  await mkdir(dirname(plan.generated), { recursive: true });
+  const next = await mkdtemp(`${plan.generated}.next-`);
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rm(next, { recursive: true, force: true }));
-  await rm(next, { recursive: true, force: true });
-  await mkdir(next, { recursive: true });
-  await generateInto(plan, paths, next);
+  await generateInto(plan, stage.folder, paths, next);
   await writeFile(join(next, ".fingerprint"), fingerprint);
-  await rm(plan.generated, { recursive: true, force: true });
-  await rename(next, plan.generated);
+  await replaceFolder(plan.generated, next);
   return { changed: true, generated: plan.generated };
 }
 
-async function generateInto(plan: GenerationPlan, paths: readonly string[], out: string): Promise<void> {
+/** Puts one folder in the place of another. Of two that do so at once the last one wins; both have the same to say. */
+async function replaceFolder(path: string, next: string): Promise<void> {
+  const old = `${next}.old`;
+  for (let attempt = 1; ; attempt++) {
+    await rename(path, old).catch(() => undefined);
+    await rm(old, { recursive: true, force: true });
+    try {
+      await rename(next, path);
+      return;
+    } catch (error) {
+      if (attempt === 10) throw error;
+    }
+  }
+}
+
+async function generateInto(
+  plan: GenerationPlan,
+  stage: string,
+  paths: readonly string[],
+  out: string,
+): Promise<void> {
   const template = {
     version: "v2",
     plugins: plan.plugins.map((plugin) => ({ ...plugin, out, strategy: "all" })),
   };
-  const existing = paths.filter((path) => existsSync(join(plan.stage, path)));
+  const existing = paths.filter((path) => existsSync(join(stage, path)));
   const result = await runBuf(
     [
       "generate",
@@ -108,7 +127,7 @@ async function generateInto(plan: GenerationPlan, paths: readonly string[], out:
       JSON.stringify(template),
       ...existing.flatMap((path) => ["--path", path]),
     ],
-    plan.stage,
+    stage,
   );
   if (result.exitCode !== 0) {
     throw new QuartetError("invalid_argument", `The protos do not compile:\n${result.output}`, {

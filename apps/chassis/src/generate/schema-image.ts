@@ -5,7 +5,7 @@ import { QuartetError } from "../error/quartet-error.ts";
 import { findPackageLayout } from "./package-layout.ts";
 import type { Project } from "./project.ts";
 import { runBuf } from "./run-buf.ts";
-import { stageProtos } from "./stage-protos.ts";
+import { openStage, type Stage } from "./stage-protos.ts";
 
 /** buf's configuration for staged protos. JSON at rest: a rename breaks stored rows as surely as the wire. */
 const bufConfig = {
@@ -45,10 +45,10 @@ export interface SchemaFinding {
  * @throws QuartetError `failed_precondition` when there is no image to compare with.
  */
 export async function checkSchema(project: Project): Promise<readonly SchemaFinding[]> {
-  const { stage, own } = await stageForBuf(project);
-  const only = own.flatMap((path) => ["--path", path]);
+  await using stage = await openBufStage(project);
+  const only = stage.own.flatMap((path) => ["--path", path]);
   const findings: SchemaFinding[] = [];
-  const lint = await runBuf(["lint", ".", ...only], stage);
+  const lint = await runBuf(["lint", ".", ...only], stage.folder);
   if (lint.exitCode !== 0) findings.push({ check: "lint", output: lint.output });
   if (!existsSync(project.image)) {
     throw new QuartetError("failed_precondition", `There is no schema image at ${project.image}.`, {
@@ -57,7 +57,7 @@ export async function checkSchema(project: Project): Promise<readonly SchemaFind
   }
   const breaking = await runBuf(
     ["breaking", ".", "--against", project.image, "--exclude-imports", ...only],
-    stage,
+    stage.folder,
   );
   if (breaking.exitCode !== 0) findings.push({ check: "breaking", output: breaking.output });
   return findings;
@@ -65,16 +65,16 @@ export async function checkSchema(project: Project): Promise<readonly SchemaFind
 
 /** Writes the image that later checks compare with. */
 export async function recordSchema(project: Project): Promise<void> {
-  const { stage } = await stageForBuf(project);
-  const built = await runBuf(["build", ".", "-o", project.image, "--exclude-source-info"], stage);
+  await using stage = await openBufStage(project);
+  const built = await runBuf(["build", ".", "-o", project.image, "--exclude-source-info"], stage.folder);
   if (built.exitCode !== 0) {
     throw new QuartetError("invalid_argument", `The protos do not compile:\n${built.output}`);
   }
 }
 
-async function stageForBuf(project: Project): Promise<{ stage: string; own: readonly string[] }> {
-  const stage = join(project.stateDir, "check");
-  const own = await stageProtos({ protos: project.protos, imports: findPackageLayout().protoRoots }, stage);
-  await writeFile(join(stage, "buf.yaml"), JSON.stringify(bufConfig));
-  return { stage, own };
+async function openBufStage(project: Project): Promise<Stage> {
+  const staging = { protos: project.protos, imports: findPackageLayout().protoRoots };
+  const stage = await openStage(staging, project.stateDir);
+  await writeFile(join(stage.folder, "buf.yaml"), JSON.stringify(bufConfig));
+  return stage;
 }

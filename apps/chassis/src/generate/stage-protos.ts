@@ -1,5 +1,5 @@
 import type { Dirent } from "node:fs";
-import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ProtoRoot } from "./package-layout.ts";
 
@@ -9,15 +9,33 @@ export interface Staging {
   readonly imports: readonly ProtoRoot[];
 }
 
+/** Staged protos. Disposing removes the folder. */
+export interface Stage extends AsyncDisposable {
+  readonly folder: string;
+  /** Top folders of the domain itself, such as `["shop"]`: those that code is generated for. */
+  readonly own: readonly string[];
+}
+
 /**
  * Copies protos into one folder that buf can read as one module. Buf refuses module paths outside its workspace, and
- * a domain's imports lie wherever its package manager put them.
+ * a domain's imports lie wherever its package manager put them. The folder is new: runs at once do not meet.
  *
- * @returns top folders of the domain itself, such as `["shop"]`: those that code is generated for.
+ * @param parent folder to make it in
  */
-export async function stageProtos(staging: Staging, into: string): Promise<readonly string[]> {
-  await rm(into, { recursive: true, force: true });
-  await mkdir(into, { recursive: true });
+export async function openStage(staging: Staging, parent: string): Promise<Stage> {
+  await mkdir(parent, { recursive: true });
+  const folder = await mkdtemp(join(parent, "stage-"));
+  const remove = () => rm(folder, { recursive: true, force: true });
+  try {
+    const own = await stageProtos(staging, folder);
+    return { folder, own, [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function stageProtos(staging: Staging, into: string): Promise<readonly string[]> {
   const imported = new Set<string>();
   for (const { root, only } of staging.imports) {
     for (const path of only) {

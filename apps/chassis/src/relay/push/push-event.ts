@@ -134,7 +134,8 @@ function toCloudEvent(domainName: string, event: LogEvent, subscription: string)
     sequence: event.seq.toString().padStart(19, "0"),
     quartetsubscription: subscription,
   };
-  if (event.key !== "") extensions["partitionkey"] = event.key;
+  const key = encodeControls(event.key);
+  if (key !== "") extensions["partitionkey"] = key;
   if (event.position !== undefined) extensions["quartetposition"] = event.position;
   if (event.traceparent !== undefined) extensions["traceparent"] = event.traceparent;
   if (event.correlationId !== undefined) extensions["correlationid"] = event.correlationId;
@@ -143,10 +144,18 @@ function toCloudEvent(domainName: string, event: LogEvent, subscription: string)
     id: event.eventId,
     source: `/quartet/${domainName}/${event.source}`,
     type: event.type,
-    ...(event.key === "" ? {} : { subject: event.key }),
+    ...(key === "" ? {} : { subject: key }),
     time: event.committedAt.toISOString(),
     dataContentType: "application/json",
     extensions,
     data: Buffer.from(event.payload),
   };
+}
+
+/** A key may be any text; the strings of CloudEvents hold no control characters and no noncharacters (section 3.1). */
+function encodeControls(key: string): string {
+  return key.replaceAll(/[\p{Cc}\p{Noncharacter_Code_Point}\p{Surrogate}]/gu, (character) => {
+    const bytes = [...Buffer.from(character)];
+    return bytes.map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join("");
+  });
 }

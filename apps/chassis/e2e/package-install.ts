@@ -32,7 +32,7 @@ export async function installPackage(folder: string, tarball: string): Promise<v
   if (exitCode === 0) return;
   if (!unreachable.test(stderr)) throw new Error(`npm install ended with ${exitCode}:\n${stderr}`);
   await lockVersions(folder, tarball);
-  await runToSuccess("npm", install, folder, limitMs);
+  await runToSuccess("npm", [...install, "--offline"], folder, limitMs);
 }
 
 interface LockEntry {

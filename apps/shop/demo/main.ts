@@ -26,13 +26,13 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function runUntilStopped(options: DemoOptions): Promise<number> {
   const stopped = new AbortController();
-  const stop = () => stopped.abort(new Error("Stopped."));
+  const stop = () => stopped.abort();
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
   try {
     return await run(options, AbortSignal.any([stopped.signal, AbortSignal.timeout(wholeRunLimitMs)]));
   } catch (error) {
-    console.error(messageOf(error));
+    console.error(stopped.signal.aborted ? "Stopped." : messageOf(error));
     return stopped.signal.aborted ? 130 : 1;
   } finally {
     process.off("SIGINT", stop);

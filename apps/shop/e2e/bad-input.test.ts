@@ -561,3 +561,55 @@ function talk(name: string, bytes: string): Promise<string> {
     socket.on("connect", () => socket.write(bytes, "latin1"));
   });
 }
+
+describe("values that are right for the protos and odd for what is behind them", () => {
+  const place = (order: object) =>
+    send("POST", `${cluster.door}/v1/orders`, { json: { customer: "ada", sku, quantity: 1, ...order } });
+
+  test("a text too large for its index is a 400 problem", async () => {
+    // Of letters that do not repeat: PostgreSQL compresses before it measures.
+    const customer = Array.from({ length: 2_000 }, (_, at) => (at * 7919).toString(36)).join("");
+    expectProblem(await place({ customer }), { status: 400, code: "invalid_argument" });
+  });
+
+  test("a key too long for the outbox is a 400 problem", async () => {
+    expectProblem(await place({ orderId: "o".repeat(256) }), { status: 400, code: "invalid_argument" });
+  });
+
+  test.each([
+    ["a line break", "a\nb"],
+    ["a control character", "a\u0007b"],
+    ["a noncharacter", "a\uffffb"],
+    ["letters of many scripts", "Ωβ字🍵é"],
+    ["a percent sign and quotes", "100%\"'"],
+    ["a slash and a question mark", "a/b?c#d"],
+    ["only spaces", "   "],
+    ["a path that leads upward", "../orders"],
+  ])("an order whose id has %s is shipped, or refused with 400", async (_what, text) => {
+    const orderId = `${text}-${sku.slice(-12)}`;
+    const placed = await place({ orderId });
+    if (placed.status !== 200) {
+      expectProblem(placed, { status: 400, code: "invalid_argument" });
+      return;
+    }
+    const url = `${cluster.door}/v1/orders/${encodeURIComponent(orderId)}`;
+    await pollUntil(
+      "the shipment",
+      async () => (await send("GET", url)).json.status === "ORDER_STATUS_SHIPPED",
+      5_000,
+    );
+  });
+
+  test("a product of nearly a megabyte is stored and read", async () => {
+    const product = `big-${sku}`;
+    const name = "a".repeat(900_000);
+    const put = await send("PUT", `${cluster.door}/v1/products/${product}`, { json: { name } });
+    expect(put.status, put.text.slice(0, 300)).toBe(200);
+    expect((await send("GET", `${cluster.door}/v1/products/${product}`)).json.name).toHaveLength(900_000);
+  });
+
+  test("and nothing of it became a dead letter", async () => {
+    const dead = await cluster.database("events").query("select pb from quartet.dead_letter");
+    expect(dead.rows).toEqual([]);
+  });
+});

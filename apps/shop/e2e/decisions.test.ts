@@ -1,20 +1,18 @@
 import { randomUUID } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Cluster, openCluster } from "./open-cluster.ts";
+import type { Cluster } from "./open-cluster.ts";
+import { openTrial } from "./open-trial.ts";
 import { pollUntil } from "./poll-until.ts";
 import { send } from "./send-request.ts";
 import { offerProduct, placeOrder, readStock } from "./shop-client.ts";
-
-const project = fileURLToPath(new URL("fixtures/trial/", import.meta.url));
 
 let cluster: Cluster;
 let primary: pg.Pool;
 let events: pg.Pool;
 
 beforeAll(async () => {
-  cluster = await openCluster({ project, domain: "trial" });
+  cluster = await openTrial();
   primary = cluster.database("primary");
   events = cluster.database("events");
   // Settings of a subscription survive the restart of its relay: few attempts, so that the tests end soon.

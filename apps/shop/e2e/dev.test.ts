@@ -5,7 +5,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type Cluster, makeStateDir, openCluster, shopFolder } from "./open-cluster.ts";
 import { pollUntil } from "./poll-until.ts";
 import { send } from "./send-request.ts";
-import { offerProduct, placeOrder } from "./shop-client.ts";
+import { expectSettled } from "./settled-cluster.ts";
+import { offerProduct, orderReaches, placeOrder } from "./shop-client.ts";
 
 const folders: string[] = [];
 
@@ -22,7 +23,7 @@ afterEach(async () => {
 const statusOf = async (cluster: Cluster, sku: string) =>
   (await send("GET", `${cluster.door}/v1/products/${sku}`)).status;
 
-describe("starts", () => {
+describe("starts", { timeout: 120_000 }, () => {
   test("data survives a restart, and --fresh starts over on the same ports", async () => {
     const stateDir = await newStateDir();
     const first = await openCluster({ stateDir });
@@ -67,13 +68,17 @@ describe("starts", () => {
     const stateDir = await newStateDir();
     const monolith = await openCluster({ only: "crud", stateDir });
     const sku = await offerProduct(monolith.door);
-    await placeOrder(monolith.door, { sku }, "day-one");
+    const placed = await placeOrder(monolith.door, { sku }, "day-one");
+    await orderReaches(monolith.door, placed.json.orderId, "SHIPPED");
     await monolith.stop("SIGTERM");
     await using full = await openCluster({ stateDir, fresh: false });
     expect(await statusOf(full, sku)).toBe(200);
     const answer = await placeOrder(full.door, { sku }, "day-two");
     expect(answer.status, answer.text).toBe(200);
     expect(answer.headers["quartet-class"]).toBe("micro");
+    expect((await placeOrder(full.door, { sku }, "day-one")).text).toBe(placed.text);
+    const orders = [placed, answer].map(({ json }) => ({ ...json, key: "", attempts: 1 }));
+    await expectSettled(full, orders);
   });
 });
 
@@ -90,7 +95,7 @@ describe("stops", () => {
   });
 });
 
-describe("edits", () => {
+describe("edits", { timeout: 120_000 }, () => {
   test("an edited handler is served within five seconds, by restarts of what runs handlers alone", async () => {
     const project = join(shopFolder, `.e2e-tmp-${process.pid}`);
     folders.push(project);

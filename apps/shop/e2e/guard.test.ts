@@ -1,13 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Cluster, openCluster } from "./open-cluster.ts";
+import type { Cluster } from "./open-cluster.ts";
 import { openProcess, type StartedProcess } from "./open-process.ts";
+import { openTrial, trialFolder } from "./open-trial.ts";
 import { send } from "./send-request.ts";
 import { offerProduct } from "./shop-client.ts";
-
-const project = fileURLToPath(new URL("fixtures/trial/", import.meta.url));
 
 let cluster: Cluster;
 let primary: pg.Pool;
@@ -16,7 +14,7 @@ let nano: StartedProcess;
 let places: Record<string, string>;
 
 beforeAll(async () => {
-  cluster = await openCluster({ project, domain: "trial" });
+  cluster = await openTrial();
   primary = cluster.database("primary");
   const secret = { QUARTET_SECRET: cluster.secret };
   [micro, nano] = await Promise.all([
@@ -26,9 +24,9 @@ beforeAll(async () => {
         DATABASE_URL: cluster.loginUrl("micro", "primary"),
         EVENTS_DATABASE_URL: cluster.loginUrl("micro-events"),
       },
-      project,
+      trialFolder,
     ),
-    openProcess({ ...secret, DATABASE_URL: cluster.loginUrl("nano", "primary") }, project),
+    openProcess({ ...secret, DATABASE_URL: cluster.loginUrl("nano", "primary") }, trialFolder),
   ]);
   places = {
     "micro on the replica": cluster.url("micro"),

@@ -190,21 +190,17 @@ export function baseEnvironment(): Record<string, string> {
 }
 
 async function readReady(supervisor: ChildProcess, lines: readonly string[]): Promise<ProcessRow[]> {
-  try {
-    return await pollUntil(
-      "quartet dev is ready",
-      () => {
-        const ready = lines.find((line) => line.startsWith("[{"));
-        if (ready !== undefined) return JSON.parse(ready) as ProcessRow[];
-        if (supervisor.exitCode !== null) throw new Error(`exit code ${supervisor.exitCode}`);
-        return undefined;
-      },
-      startLimitMs,
-    );
-  } catch (cause) {
-    supervisor.kill("SIGTERM");
-    throw new Error(`quartet dev did not start:\n${lines.slice(-30).join("\n")}`, { cause });
-  }
+  const readyLine = () => lines.find((line) => line.startsWith("[{"));
+  await pollUntil("ready", () => readyLine() !== undefined || hasEnded(supervisor), startLimitMs).catch(
+    () => supervisor.kill("SIGTERM"), // what it said so far is the better error
+  );
+  const ready = readyLine();
+  if (ready !== undefined) return JSON.parse(ready) as ProcessRow[];
+  throw new Error(`quartet dev did not start:\n${lines.slice(-30).join("\n")}`);
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }
 
 async function stopDev(
@@ -212,7 +208,7 @@ async function stopDev(
   signal: "SIGINT" | "SIGTERM",
   lines: readonly string[],
 ): Promise<number | null> {
-  if (supervisor.exitCode !== null || supervisor.signalCode !== null) return supervisor.exitCode;
+  if (hasEnded(supervisor)) return supervisor.exitCode;
   const family: RunningProcess[] = await listDescendants(supervisor.pid ?? 0);
   const exited = new Promise<number | null>((resolve) => supervisor.once("exit", resolve));
   supervisor.kill(signal);

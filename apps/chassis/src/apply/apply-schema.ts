@@ -44,7 +44,7 @@ export async function applySchema(
   await applyTo(target.databaseUrl, "main", options, (database) => ({
     tables: mainTables,
     extra: [],
-    grants: mainGrantsSql(mainTables, database),
+    grants: mainGrantsSql(mainTables, database, target.databaseUrl !== target.eventsDatabaseUrl),
     now: new Date(),
   }));
   await applyTo(target.eventsDatabaseUrl, "events", options, (database) => ({

@@ -13,31 +13,38 @@ exception when duplicate_object or unique_violation then null; end $$`,
 }
 
 /**
- * Large objects are durable data that no grant on a table protects: everybody may create them unless told otherwise.
- * Functions that write them, of PostgreSQL 18 ("Large Objects", server-side functions).
+ * Functions that leave something behind and that no grant on a table guards; everybody may call them unless told
+ * otherwise. Large objects are durable data, advisory locks hold up whoever shares them (the relay's lease is one), and
+ * logical messages are written to the WAL.
  */
-const largeObjectWriters = [
-  "lo_creat(integer)",
-  "lo_create(oid)",
-  "lo_from_bytea(oid, bytea)",
-  "lo_put(oid, bigint, bytea)",
-  "lowrite(integer, bytea)",
-  "lo_truncate(integer, integer)",
-  "lo_truncate64(integer, bigint)",
-  "lo_unlink(oid)",
-];
+const guardedFunctions =
+  "^(lo_(creat|create|from_bytea|put|truncate|truncate64|unlink|import)|lowrite|pg_(try_)?advisory_.*|pg_logical_emit_message)$";
 
 /** What everybody may do in a new database, and nobody of ours needs. */
 function revokePublicSql(database: string): readonly string[] {
-  const functions = largeObjectWriters.map((name) => `pg_catalog.${name}`).join(", ");
+  const revoke = `declare guarded regprocedure;
+begin
+  for guarded in select oid from pg_proc
+    where pronamespace = 'pg_catalog'::regnamespace and proname ~ ${quoteLiteral(guardedFunctions)}
+  loop execute format('revoke execute on function %s from public', guarded); end loop;
+end`;
   return [
     `revoke temporary on database ${quoteIdentifier(database)} from public`,
-    `revoke execute on function ${functions} from public`,
+    `do ${quoteLiteral(revoke)}`,
+    "grant execute on function pg_catalog.pg_try_advisory_lock(bigint) to quartet_relay",
   ];
 }
 
-/** Grants on the main database. */
-export function mainGrantsSql(tables: readonly Table[], database: string): readonly string[] {
+/**
+ * Grants on the main database.
+ *
+ * @param dedicated events have a database of their own: what a micro may publish to is there and no longer here
+ */
+export function mainGrantsSql(
+  tables: readonly Table[],
+  database: string,
+  dedicated: boolean,
+): readonly string[] {
   const names = tables.map((table) => table.sqlName).join(", ");
   const schemas = [...new Set(["quartet", ...tables.map((table) => table.schemaName)])]
     .map(quoteIdentifier)
@@ -50,6 +57,7 @@ export function mainGrantsSql(tables: readonly Table[], database: string): reado
     `grant select, insert, update, delete on ${names} to quartet_crud`,
     "grant insert on quartet.outbox, quartet.inbox to quartet_crud",
     "grant select on quartet.outbox to quartet_relay",
+    ...(dedicated ? ["revoke insert on quartet.outbox, quartet.inbox from quartet_micro"] : []),
   ];
 }
 

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { unmendedExitCode } from "../cluster/supervised-process.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { registerApply } from "./apply-command.ts";
 import { registerCheck } from "./check-command.ts";
@@ -7,8 +8,8 @@ import { registerGenerate } from "./generate-command.ts";
 import { registerInit } from "./init-command.ts";
 import { registerServe } from "./serve-commands.ts";
 
-/** Exit codes that scripts can trust. */
-const exitCodes = { fault: 1, usage: 2 } as const;
+/** Exit codes that scripts can trust: 1 may pass with time; 2 will not before somebody mends what was said. */
+const exitCodes = { fault: 1, usage: unmendedExitCode } as const;
 
 /** The `quartet` command. Sets the exit code; never throws. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -32,8 +33,12 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     if (isCommanderExit(error)) return;
     printError(error);
-    process.exitCode = exitCodes.fault;
+    process.exitCode = needsMending(error) ? exitCodes.usage : exitCodes.fault;
   }
+}
+
+function needsMending(error: unknown): boolean {
+  return error instanceof QuartetError && ["failed_precondition", "invalid_argument"].includes(error.code);
 }
 
 function isCommanderExit(error: unknown): boolean {

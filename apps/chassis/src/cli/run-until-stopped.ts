@@ -13,6 +13,7 @@ export async function runUntilStopped(work: (signal: AbortSignal) => Promise<voi
   // Started by a supervisor: its death must not leave this process behind.
   const orphaned = () => controller.abort();
   process.on("disconnect", orphaned);
+  if (process.send !== undefined && !process.connected) orphaned();
   try {
     await work(controller.signal);
   } finally {

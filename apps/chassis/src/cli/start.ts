@@ -1,4 +1,4 @@
-import { createServer as createHttp2Server } from "node:http2";
+import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import { flushCompileCache } from "node:module";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
@@ -16,6 +16,7 @@ import { describeDatabase, reportReady } from "./report-ready.ts";
 import { aborted } from "./run-until-stopped.ts";
 
 const connectPatienceMs = 30_000;
+const drainMs = 5_000;
 
 /** `quartet start`: serves a domain as the class its login makes it, until the signal aborts. */
 export async function runStart(
@@ -108,7 +109,11 @@ async function openRuntimePatiently(
 
 async function canReadMain(runtime: OpenRuntime): Promise<boolean> {
   if (runtime.main === undefined) return true;
-  const answered = runtime.main.pool.query("select 1").then(() => true);
+  const { pool, replay } = runtime.main;
+  const answered = replay
+    .settle()
+    .then(() => pool.query("select 1"))
+    .then(() => true);
   return Promise.race([answered, delay(900, false)]).catch(() => false);
 }
 
@@ -119,7 +124,20 @@ async function openGrpc(runtime: OpenRuntime, port: number, host: string): Promi
     server.once("error", reject);
     server.listen(port, host, resolve);
   });
+  const sessions = new Set<ServerHttp2Session>();
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+  });
   return {
-    [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
+    [Symbol.asyncDispose]: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const session of sessions) session.close();
+      const limit = setTimeout(() => {
+        for (const session of sessions) session.destroy();
+      }, drainMs);
+      await closed;
+      clearTimeout(limit);
+    },
   };
 }

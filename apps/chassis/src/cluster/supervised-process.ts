@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
+import { QuartetError } from "../error/quartet-error.ts";
 import type { PlannedProcess } from "./process-plan.ts";
 
 /** What a running process said of itself. */
@@ -28,9 +29,13 @@ const firstPauseMs = 50;
 const longestPauseMs = 2_000;
 const stopPatienceMs = 10_000;
 
+/** Exit code of a quartet command that cannot work before somebody mends its environment, its login or its code. */
+export const unmendedExitCode = 2;
+
 /**
  * Keeps a process running: one that ends unasked is started again, with a pause that grows while it does not become
- * ready. States: starting → ready → (ended) pausing → starting; stopped by dispose only.
+ * ready. States: starting → ready → (ended) pausing → starting; stopped by dispose only. One that says it cannot work
+ * as things are is started again all the same, since things change, but whoever waits for it is told.
  */
 export class SupervisedProcess implements AsyncDisposable {
   readonly plan: PlannedProcess;
@@ -89,9 +94,10 @@ export class SupervisedProcess implements AsyncDisposable {
   async #run(): Promise<void> {
     let pauseMs = firstPauseMs;
     while (!this.#stop.signal.aborted) {
-      const ended = await this.#runOnce();
+      const { code, ended } = await this.#runOnce();
       if (this.#stop.signal.aborted) return;
       const wasReady = this.#status !== undefined;
+      if (code === unmendedExitCode) this.#rejectReady();
       this.#forget();
       if (this.#restartAsked) {
         this.#restartAsked = false;
@@ -107,6 +113,13 @@ export class SupervisedProcess implements AsyncDisposable {
     }
   }
 
+  #rejectReady(): void {
+    const said = this.#lastLines.join("\n");
+    this.#ready.reject(new QuartetError("failed_precondition", `${this.plan.name} cannot start:\n${said}`));
+    this.#ready = Promise.withResolvers<ProcessStatus>();
+    this.#ready.promise.catch(() => undefined);
+  }
+
   #forget(): void {
     if (this.#status === undefined) return;
     this.#status = undefined;
@@ -115,7 +128,7 @@ export class SupervisedProcess implements AsyncDisposable {
   }
 
   /** In a process group of its own: Ctrl-C reaches the supervisor alone, which stops all in order. */
-  #runOnce(): Promise<string> {
+  #runOnce(): Promise<{ readonly code: number | null; readonly ended: string }> {
     const { script, projectRoot } = this.#settings;
     const child = spawn(process.execPath, [script, "--project", projectRoot, ...this.plan.args], {
       env: { ...this.#settings.inherited, ...this.plan.environment },
@@ -128,8 +141,8 @@ export class SupervisedProcess implements AsyncDisposable {
     }
     child.on("message", (message) => this.#receive(message, child.pid ?? 0));
     return new Promise((resolve) => {
-      child.once("error", (error) => resolve(error.message));
-      child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
+      child.once("error", (error) => resolve({ code: null, ended: error.message }));
+      child.once("close", (code, signal) => resolve({ code, ended: signal ?? `exit code ${code}` }));
     });
   }
 

@@ -42,7 +42,7 @@ export async function applyWrites(
   for (const { desc, input } of decided.writes) {
     const write = domain.writes.get(desc.typeName);
     if (write === undefined) {
-      throw new QuartetError("unprocessable_event", `No write of this domain takes a ${desc.typeName}.`, {
+      throw new QuartetError("unimplemented", `No write of this domain takes a ${desc.typeName}.`, {
         fix: "List it in the writes of quartet.config.ts.",
       });
     }

@@ -7,7 +7,7 @@ import type { Reaction } from "../service/reaction.ts";
 import { Written } from "../service/written.ts";
 import type { CommandCall } from "./command-call.ts";
 import { type CallScope, createCommandContext, createReactionContext } from "./handler-context.ts";
-import type { Runtime } from "./runtime.ts";
+import { type Runtime, requireMain } from "./runtime.ts";
 import { translateHandlerError } from "./translate-handler-error.ts";
 
 /** Runs a command's handler: reads and computes, and collects what it wants written. Nothing is written here. */
@@ -16,6 +16,7 @@ export async function decideCommand(runtime: Runtime, call: CommandCall): Promis
   if (handler.kind !== "command") throw new QuartetError("internal", `${name} is no command.`);
   const ctx = createCommandContext(runtime, call, call.operationId);
   try {
+    await requireMain(runtime).replay.settle();
     const answer = await handler.run(ctx, call.request as never);
     if (answer instanceof Written) return ctx.recorder.finish(answer);
     const message: Message = create(desc.output, answer as MessageInitShape<typeof desc.output>);
@@ -35,6 +36,7 @@ export async function decideReaction(
 ): Promise<Decision> {
   const ctx = createReactionContext(runtime, scope, info);
   try {
+    await requireMain(runtime).replay.settle();
     await reaction.run(ctx, event as MessageShape<typeof reaction.event>);
   } catch (error) {
     throw translateHandlerError(error);

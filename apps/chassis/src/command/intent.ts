@@ -41,7 +41,7 @@ export interface ReadIntent {
   answerOf(results: readonly Message[]): Message | undefined;
 }
 
-/** @throws QuartetError `unprocessable_event` when a message is of a type this build does not know. */
+/** @throws QuartetError `unimplemented` when a message is of a type this build does not know; another one may. */
 export function readIntent(intent: Intent, registry: Registry): ReadIntent {
   const acceptTime = intent.acceptTime === undefined ? new Date() : timestampDate(intent.acceptTime);
   const { operationId, method, principal, fingerprint, answer } = intent;

@@ -2,7 +2,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Registry } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import type { OperationRecord } from "../gen/quartet/v1/operation_pb.ts";
-import { isEnded, operationReader } from "./operations.ts";
+import { operationReader } from "./operations.ts";
+
+interface Waiter {
+  readonly resolve: (record: OperationRecord | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
 
 const pollMs = 5;
 const faultPauseMs = 100;
@@ -14,7 +19,7 @@ const faultPauseMs = 100;
 export class OperationWatcher {
   readonly #pool: Pool;
   readonly #registry: Registry;
-  readonly #waiters = new Map<string, Set<(record: OperationRecord) => void>>();
+  readonly #waiters = new Map<string, Set<Waiter>>();
   #polling: Promise<void> | undefined;
 
   constructor(pool: Pool, registry: Registry) {
@@ -28,9 +33,10 @@ export class OperationWatcher {
     deadlineMs: number,
     signal: AbortSignal,
   ): Promise<OperationRecord | undefined> {
-    const { promise, resolve } = Promise.withResolvers<OperationRecord | undefined>();
+    const { promise, resolve, reject } = Promise.withResolvers<OperationRecord | undefined>();
     const waiters = this.#waiters.get(operationId) ?? new Set();
-    this.#waiters.set(operationId, waiters.add(resolve));
+    const waiter: Waiter = { resolve, reject };
+    this.#waiters.set(operationId, waiters.add(waiter));
     const giveUp = () => resolve(undefined);
     const timer = setTimeout(giveUp, Math.max(0, deadlineMs - Date.now()));
     signal.addEventListener("abort", giveUp, { once: true });
@@ -41,7 +47,7 @@ export class OperationWatcher {
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", giveUp);
-      waiters.delete(resolve);
+      waiters.delete(waiter);
       if (waiters.size === 0) this.#waiters.delete(operationId);
     }
   }
@@ -63,9 +69,23 @@ export class OperationWatcher {
 
   async #ask(): Promise<void> {
     const reader = operationReader(this.#pool, this.#registry);
-    for (const record of await reader.getMany([...this.#waiters.keys()])) {
-      if (!isEnded(record)) continue;
-      for (const resolve of this.#waiters.get(record.operationId) ?? []) resolve(record);
-    }
+    const ended = await this.#pool.query<{ operation_id: string }>({
+      name: "ended operations",
+      text: `select operation_id from quartet.operation where operation_id = any($1::text[])
+  and state in ('OPERATION_STATE_COMMITTED', 'OPERATION_STATE_FAILED')`,
+      values: [[...this.#waiters.keys()]],
+    });
+    await Promise.all(
+      ended.rows.map(async ({ operation_id: id }) => {
+        const waiters = this.#waiters.get(id) ?? new Set();
+        try {
+          const record = await reader.get(id);
+          if (record !== undefined) for (const waiter of waiters) waiter.resolve(record);
+        } catch (error) {
+          // An answer that this build cannot read is its waiters' fault to hear of, and nobody else's.
+          for (const waiter of waiters) waiter.reject(error);
+        }
+      }),
+    );
   }
 }

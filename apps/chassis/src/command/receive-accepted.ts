@@ -57,7 +57,7 @@ export async function decideAccepted(
     if (runtime.found.serviceClass === "crud") await decideAndCommit(runtime, event, call);
     else await decideAndSubmit(runtime, event, call);
   } catch (error) {
-    if (!(error instanceof QuartetError) || error.retry) throw error;
+    if (!(error instanceof QuartetError) || error.retry || error.code === "unimplemented") throw error;
     if (isReusedKey(error)) return noteReusedKey(runtime, headOf(accepted));
     await refuse(runtime, event, accepted, error);
   }
@@ -145,7 +145,7 @@ function toCall(
 ): CommandCall {
   const method = runtime.domain.methods.get(accepted.method);
   if (method === undefined) {
-    throw new QuartetError("unprocessable_event", `This build has no method ${accepted.method}.`);
+    throw new QuartetError("unimplemented", `This build has no method ${accepted.method}.`);
   }
   return {
     ...headOf(accepted),

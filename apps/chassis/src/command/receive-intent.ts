@@ -40,6 +40,8 @@ export async function receiveIntent(runtime: Runtime, event: ReceivedEvent, inte
     });
   } catch (error) {
     if (!(error instanceof QuartetError) || error.retry || read.head === undefined) throw error;
+    // An older build than the one that decided: a newer one may know what to do.
+    if (error.code === "unimplemented") throw error;
     if (error.code === "key_reused") return noteReusedKey(runtime, read.head);
     await recordFailure(runtime, event, read.head, errorToProblem(error));
   }

@@ -34,13 +34,10 @@ export async function receiveReaction(
 ): Promise<void> {
   const reaction = runtime.domain.reactions.get(event.subscription.slice(reactionPrefix.length));
   if (reaction === undefined || reaction.event.typeName !== event.type) {
-    throw new QuartetError(
-      "unprocessable_event",
-      `No reaction here takes ${event.type} as ${event.subscription}.`,
-    );
+    throw new QuartetError("unimplemented", `No reaction here takes ${event.type} as ${event.subscription}.`);
   }
   const message = decodeEvent(runtime, reaction, event);
-  if (event.position !== undefined) {
+  if (event.position !== undefined && runtime.found.serviceClass !== "crud") {
     await requireMain(runtime).replay.wait(parsePosition(event.position), catchUpMs, scope.signal);
   }
   const decision = await decideReaction(runtime, reaction, scope, event, message);

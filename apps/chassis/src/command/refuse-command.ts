@@ -53,16 +53,12 @@ export async function recordRefusal(
   }
 }
 
-/**
- * Publishes the refusal of a command, in micro.
- *
- * @returns false when an earlier request with the same key was let through first: then its outcome is the answer.
- */
+/** Publishes the refusal of a command, in micro. An earlier request with the same key stays the one that counts. */
 export async function publishRefusal(
   runtime: Runtime,
   call: CommandCall,
   refusal: QuartetError,
-): Promise<boolean> {
+): Promise<void> {
   const { registry } = runtime.domain;
   const { operationId, principal, fingerprint } = call;
   const failed = create(CommandFailedSchema, {
@@ -80,10 +76,9 @@ export async function publishRefusal(
     traceparent: call.traceparent,
   };
   try {
-    return await runTransaction(requireOutbox(runtime), async (client) => {
+    await runTransaction(requireOutbox(runtime), async (client) => {
       const first = await gateCommand(client, operationId, fingerprint);
       if (first) await appendEvents(client, [systemEvent(CommandFailedSchema, failed, facts, registry)]);
-      return first;
     });
   } catch (error) {
     throw translateDatabaseError(error);

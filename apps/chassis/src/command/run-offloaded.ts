@@ -26,8 +26,9 @@ export async function runOffloaded(runtime: Runtime, call: CommandCall): Promise
   try {
     await submitIntent(runtime, call, await decideCommand(runtime, call));
   } catch (error) {
-    // An earlier request with this key may be on its way, and the reason why this one is refused.
-    if (!call.keyed || !isLastingRefusal(error) || (await publishRefusal(runtime, call, error))) throw error;
+    if (!call.keyed || !isLastingRefusal(error)) throw error;
+    // Another request with this key may be on its way, here or in crud: what the operation becomes is the answer.
+    await publishRefusal(runtime, call, error);
   }
   return awaitOutcome(runtime, call);
 }

@@ -30,7 +30,9 @@ export async function runReadOnly(
       return create(method.desc.output, answer as never);
     }
     if (handler.kind !== "query") throw new QuartetError("internal", `${method.name} is a command.`);
-    if (position !== undefined) {
+    await requireMain(runtime).replay.settle();
+    // The crud class reads the primary: there is nothing to wait for, and no position it could be behind.
+    if (position !== undefined && parsePosition(position) && runtime.found.serviceClass !== "crud") {
       const limitMs = Math.max(0, Math.min(catchUpMs, scope.deadlineMs - Date.now()));
       await requireMain(runtime).replay.wait(parsePosition(position), limitMs, scope.signal);
     }

@@ -10,6 +10,7 @@ import type { DomainMethod } from "../service/domain.ts";
 import { readCallMeta } from "./call-meta.ts";
 import { dispatch } from "./dispatch.ts";
 import { maxBodyBytes } from "./read-body.ts";
+import { withinDeadline } from "./within-deadline.ts";
 
 /** A Node request handler for every method at `/pkg.Service/Method`: Connect, gRPC-web and, over HTTP/2, gRPC. */
 export function createConnectHandler(runtime: Runtime): ReturnType<typeof connectNodeAdapter> {
@@ -36,7 +37,10 @@ async function answerRpc(
 ): Promise<Message> {
   try {
     const meta = readCallMeta(Object.fromEntries(context.requestHeader));
-    const first = await dispatch(runtime, method, request, meta, context.signal);
+    const first = await withinDeadline(
+      meta.deadlineMs,
+      dispatch(runtime, method, request, meta, context.signal),
+    );
     if (first.kind === "accepted") throw notYet(first.operationId);
     if (first.position !== undefined) context.responseHeader.set("Quartet-Position", first.position);
     if (first.replayed) context.responseHeader.set("Idempotency-Replayed", "true");

@@ -3,6 +3,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import type { Runtime } from "../command/runtime.ts";
 import { toQuartetError } from "../error/problem.ts";
 import { QuartetError } from "../error/quartet-error.ts";
+import { limitInFlight } from "./admission.ts";
 import { createConnectHandler } from "./connect-routes.ts";
 import { answerInbox, inboxPath } from "./inbox-endpoint.ts";
 import { answerOperation, operationPath } from "./operations-endpoint.ts";
@@ -17,6 +18,8 @@ export interface AppSettings {
   /** False from the moment the process begins to stop. */
   readonly isReady: () => Promise<boolean>;
 }
+
+const maxInFlight = 1_000;
 
 /**
  * The HTTP surface of a class: health, whoami, inbox, operations, RPC and REST, in this order. An Express 5 app, so
@@ -34,6 +37,7 @@ export function createApp(runtime: Runtime, settings: AppSettings): Express {
   app.get("/_quartet/whoami", (_request, response) => {
     response.json(describeProcess(runtime));
   });
+  app.use(limitInFlight(maxInFlight));
   app.use(
     (request: Request, response: Response, next: NextFunction) =>
       void route(runtime, settings, request, response, next),

@@ -9,6 +9,7 @@ import { type CloudEvent, decodeCloudEvents } from "./cloud-event/cloud-event.ts
 import { maxPushBytes, readBody } from "./read-body.ts";
 import { requestSignal } from "./request-signal.ts";
 import { verifyWebhook, type WebhookSecret } from "./webhook/webhook-signature.ts";
+import { withinDeadline } from "./within-deadline.ts";
 
 export const inboxPath = "/_quartet/inbox";
 
@@ -41,11 +42,8 @@ export async function answerInbox(
   }
   const meta = readCallMeta(request.headers);
   const signal = requestSignal(response, meta.deadlineMs);
-  await receiveEvent(runtime, toReceivedEvent(event, request), {
-    principal: "relay",
-    deadlineMs: meta.deadlineMs,
-    signal,
-  });
+  const scope = { principal: "relay", deadlineMs: meta.deadlineMs, signal };
+  await withinDeadline(meta.deadlineMs, receiveEvent(runtime, toReceivedEvent(event, request), scope));
   response.writeHead(204).end();
 }
 

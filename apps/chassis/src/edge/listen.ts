@@ -18,9 +18,14 @@ const drainMs = 5_000;
  * @throws QuartetError `failed_precondition` when the port is taken.
  */
 export async function openListener(handler: RequestListener, port: number, host: string): Promise<Listener> {
+  const closing = { now: false };
   const server = createServer(
     { keepAliveTimeout: 10_000, headersTimeout: 15_000, requestTimeout: 30_000 },
-    handler,
+    (request, response) => {
+      // A kept-alive connection would bring the next request: every answer says that this one was the last.
+      if (closing.now) response.setHeader("Connection", "close");
+      handler(request, response);
+    },
   );
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) =>
@@ -36,19 +41,24 @@ export async function openListener(handler: RequestListener, port: number, host:
   return {
     // listen() has succeeded on TCP, so the address is there.
     port: (server.address() as AddressInfo).port,
-    [Symbol.asyncDispose]: () => close(server),
+    [Symbol.asyncDispose]: () => {
+      closing.now = true;
+      return close(server);
+    },
   };
 }
 
 async function close(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
+  const idle = setInterval(() => server.closeIdleConnections(), 50);
   const controller = new AbortController();
   const drained = delay(drainMs, undefined, { signal: controller.signal }).then(
     () => server.closeAllConnections(),
     () => undefined,
   );
   await closed;
+  clearInterval(idle);
   controller.abort();
   await drained;
 }

@@ -28,7 +28,8 @@ export async function answerOperation(
     });
   }
   const meta = readCallMeta(request.headers);
-  const { pool, operations } = requireMain(runtime);
+  const { pool, operations, replay } = requireMain(runtime);
+  await replay.settle();
   const { registry } = runtime.domain;
   let record = await operationReader(pool, registry).get(operationId);
   if (record === undefined && !isIssued(runtime.secret, operationId)) {

@@ -9,6 +9,7 @@ import { requestSignal } from "./request-signal.ts";
 import { decodeRequest } from "./rest/decode-request.ts";
 import { createRouteTable, type RouteTable } from "./rest/route-table.ts";
 import { sendOutcome } from "./send-outcome.ts";
+import { withinDeadline } from "./within-deadline.ts";
 
 /** The REST routes of a domain, by `google.api.http`. */
 export function createRestRoutes(domain: Domain): RouteTable<DomainMethod> {
@@ -36,6 +37,7 @@ export async function answerRest(
   const message = decodeRequest(match, url.searchParams, body, runtime.domain.registry);
   const meta = readCallMeta(request.headers);
   const method = match.route.target;
-  const outcome = await dispatch(runtime, method, message, meta, requestSignal(response, meta.deadlineMs));
+  const signal = requestSignal(response, meta.deadlineMs);
+  const outcome = await withinDeadline(meta.deadlineMs, dispatch(runtime, method, message, meta, signal));
   sendOutcome(runtime, response, method, outcome, meta);
 }

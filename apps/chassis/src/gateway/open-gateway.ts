@@ -29,8 +29,10 @@ export function createGateway(routes: Routes, upstreams: ClassUpstreams, log: Lo
     inFlight += 1;
     route(routes, upstreams, request, response, inFlight)
       .catch((thrown: unknown) => {
-        const error = toQuartetError(thrown);
-        if (error.code === "internal" && !isAbort(thrown)) log.error({ err: thrown }, "a request failed");
+        const error = isAbort(thrown)
+          ? new QuartetError("deadline_exceeded", "No answer came in time.", { cause: thrown })
+          : toQuartetError(thrown);
+        if (error.code === "internal") log.error({ err: thrown }, "a request failed");
         sendProblem(response, error);
       })
       .finally(() => {
@@ -94,7 +96,7 @@ async function probe(pool: UpstreamPool, upstream: Upstream, signal: AbortSignal
       signal: AbortSignal.any([signal, AbortSignal.timeout(probeTimeoutMs)]),
     });
     await answer.body.dump();
-    if (answer.statusCode !== 200) pool.markDown(upstream);
+    if (answer.statusCode !== 200) pool.markDown(upstream, performance.now(), 2 * probeEveryMs);
     return answer.statusCode === 200;
   } catch {
     return false;

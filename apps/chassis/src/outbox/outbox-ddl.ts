@@ -6,6 +6,8 @@ export const outboxPublication = "quartet_outbox";
 /**
  * The outbox: Debezium's columns unchanged (event router, "basic outbox table"), then ours. Append-only.
  *
+ * `place` is the order of publishing, for whoever reads the table instead of the WAL.
+ *
  * Partitioned by month through the time in its UUIDv7 id. Rows outside every month land in the default partition, so
  * that a publish never fails for want of one.
  */
@@ -20,7 +22,8 @@ export function outboxSql(now: Date): readonly string[] {
   causationid text,
   correlationid text,
   traceparent text,
-  deliver_after timestamptz
+  deliver_after timestamptz,
+  place bigint generated always as identity
 ) partition by range (id)`,
     "create table if not exists quartet.outbox_default partition of quartet.outbox default",
     ...monthsAround(now).map(createMonthSql),

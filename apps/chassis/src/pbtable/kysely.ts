@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect } from "kysely";
 import type { Pool, PoolClient } from "pg";
 import type { TableTypes } from "./table-types.ts";
+import { sqlStateOf } from "./translate-error.ts";
 
 /** The part of Kysely that cannot write, by type. What a login may write is the database's to say. */
 export type ReadonlyKysely = Pick<Kysely<TableTypes>, "selectFrom" | "with" | "withRecursive" | "fn">;
@@ -9,11 +10,20 @@ export type ReadonlyKysely = Pick<Kysely<TableTypes>, "selectFrom" | "with" | "w
 export function createReader(pool: Pool): ReadonlyKysely {
   const connect = async () => {
     const client = await pool.connect();
-    const connection = {
-      query: client.query.bind(client),
-      release: () => client.release(isIdle(client) ? undefined : new Error("left inside a transaction")),
+    let broken = false;
+    const query = async (text: string, values: unknown[]) => {
+      try {
+        return await client.query(text, values);
+      } catch (error) {
+        broken ||= sqlStateOf(error) === undefined;
+        throw error;
+      }
     };
-    return connection as unknown as PoolClient; // Kysely uses query and release alone.
+    const release = () =>
+      client.release(
+        broken || !isIdle(client) ? new Error("broken, or left inside a transaction") : undefined,
+      );
+    return { query, release } as unknown as PoolClient; // Kysely uses query and release alone.
   };
   return new Kysely<TableTypes>({
     dialect: new PostgresDialect({ pool: { options: {}, connect, end: async () => undefined } }),

@@ -16,6 +16,7 @@ export interface PoolSettings {
 }
 
 const int8Oid = 20;
+const silenceMs = 3_000;
 
 /**
  * Opens a pool whose connections read `int8` as bigint. Dispose it with `end()`.
@@ -27,6 +28,8 @@ export function openPool(settings: PoolSettings): Pool {
     application_name: settings.applicationName,
     max: settings.maxConnections,
     statement_timeout: settings.statementTimeoutMs,
+    // A server that vanished without a word cannot keep its own limit.
+    query_timeout: settings.statementTimeoutMs + silenceMs,
     idle_in_transaction_session_timeout: settings.statementTimeoutMs * 4,
     connectionTimeoutMillis: settings.connectTimeoutMs ?? 5_000,
     keepAlive: true,

@@ -1,4 +1,4 @@
-import type { Pool, PoolClient } from "pg";
+import type { Pool, PoolClient, QueryResult } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
 import { sqlStateOf, translateDatabaseError } from "./translate-error.ts";
 
@@ -32,7 +32,7 @@ async function runOnce<T>(pool: Pool, work: (client: PoolClient) => Promise<T>):
   try {
     await client.query("begin");
     const result = await work(client);
-    await client.query("commit");
+    requireCommitted(await client.query("commit"));
     return result;
   } catch (error) {
     await client.query("rollback").catch((rollbackError: Error) => {
@@ -42,6 +42,18 @@ async function runOnce<T>(pool: Pool, work: (client: PoolClient) => Promise<T>):
   } finally {
     client.release(broken);
   }
+}
+
+/** COMMIT of a transaction in which a statement failed is a ROLLBACK, and no error to pg. */
+function requireCommitted(result: QueryResult): void {
+  if (result.command === "COMMIT") return;
+  throw new QuartetError(
+    "internal",
+    "The transaction was rolled back: an error of the database was caught in it.",
+    {
+      fix: "Let errors of the database pass: after one, the transaction can do nothing more.",
+    },
+  );
 }
 
 async function connect(pool: Pool): Promise<PoolClient> {

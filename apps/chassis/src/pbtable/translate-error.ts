@@ -17,8 +17,11 @@ const refusedValueStates: ReadonlySet<string> = new Set([
   "54000",
 ]);
 
-/** Classes and states of SQLSTATE (PostgreSQL 18, appendix A) that say "not now", not "never". */
-const unavailableStates = /^(08|53|57P|58|55P03|25006)/;
+/**
+ * Classes and states of SQLSTATE (PostgreSQL 18, appendix A) that say "not now", not "never": faults of the server, and
+ * logins (28), databases (3D000) and tables (42P01) that a deployment, or a replica behind it, does not have yet.
+ */
+const unavailableStates = /^(08|53|57P|58|28|55P03|25006|3D000|42P01)/;
 
 /**
  * An error of pg as the public error it means. Errors that are not the database's pass through.
@@ -61,7 +64,7 @@ export function translateDatabaseError(error: unknown): unknown {
 }
 
 const connectionFaults =
-  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Connection terminated|not queryable|timeout exceeded when trying/;
+  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Connection terminated|not queryable|timeout exceeded when trying|Query read timeout/;
 
 /** pg reports a lost connection as a plain Error; its words are all there is to tell it by. */
 function isConnectionFault(error: unknown): boolean {

@@ -1,5 +1,8 @@
 import { Client } from "pg";
+import { QuartetError } from "../error/quartet-error.ts";
 import { timeOfEventId } from "../outbox/event-id.ts";
+import { formatPosition, parseWalLocation } from "../position/position.ts";
+import type { TransactionStream } from "./capture/read-transactions.ts";
 import type { EventLog } from "./log/event-log.ts";
 import type { CapturedEvent } from "./log/log-event.ts";
 import type { OutboxSource } from "./run-capture.ts";
@@ -17,49 +20,59 @@ interface OutboxRow {
 }
 
 /**
- * Appends to the log whatever of an outbox table it lacks, in id order. Call it once the slot exists: what commits
- * meanwhile comes by the slot as well, and the log drops what it knows.
+ * Appends to the log whatever of an outbox table it lacks, in the order in which it was published. Call it once the
+ * slot exists: what commits meanwhile comes by the slot as well, and the log drops what it knows.
  *
  * @returns how many events the log lacked.
+ * @throws QuartetError `canceled` when the signal aborts before the end: then the repair is still due.
  */
 export async function repairFromTable(
   source: OutboxSource,
-  systemId: string,
+  stream: TransactionStream,
   log: EventLog,
   signal: AbortSignal,
 ): Promise<number> {
   const client = new Client({ connectionString: source.url, application_name: "quartet relay repair" });
   client.on("error", () => undefined);
-  let count = 0;
   try {
     await client.connect();
-    for (let after = "00000000-0000-0000-0000-000000000000"; !signal.aborted; ) {
-      const page = await readPage(client, after);
-      const known = await log.readKnown(page.map((row) => row.id));
-      const missing = page.filter((row) => !known.has(row.id)).map((row) => toEvent(source, row));
-      count += missing.length;
-      // Location 0: says nothing of how far the slot is.
-      await log.append({ source: source.name, systemId, lsn: 0n, events: missing });
-      const last = page.at(-1);
-      if (last === undefined || page.length < pageRows) return count;
-      after = last.id;
+    // A cursor sorts once; whatever it shows was committed before the position that is taken after.
+    await client.query("begin isolation level repeatable read read only");
+    await client.query(`declare missing no scroll cursor for ${outboxSql}`);
+    const position = source.name === "main" ? await readPosition(client, stream) : undefined;
+    let count = 0;
+    for (;;) {
+      if (signal.aborted) throw new QuartetError("canceled", "The relay stopped while it repaired its log.");
+      const page = await client.query<OutboxRow>(`fetch ${pageRows} from missing`);
+      if (page.rows.length === 0) return count;
+      count += await appendMissing(
+        log,
+        page.rows.map((row) => toEvent(source, row, position)),
+      );
     }
-    return count;
   } finally {
     await client.end();
   }
 }
 
-async function readPage(client: Client, after: string): Promise<OutboxRow[]> {
-  const result = await client.query<OutboxRow>(
-    `select id, aggregateid, type, payload::text as payload, causationid, correlationid, traceparent
-from quartet.outbox where id > $1 order by id limit $2`,
-    [after, pageRows],
-  );
-  return result.rows;
+/** Publishing order: an effect is published after its cause was committed, so its place is the greater one. */
+const outboxSql = `select id, aggregateid, type, payload::text as payload, causationid, correlationid, traceparent
+from quartet.outbox order by place`;
+
+async function appendMissing(log: EventLog, events: readonly CapturedEvent[]): Promise<number> {
+  const known = await log.readKnown(events.map((event) => event.eventId));
+  const missing = events.filter((event) => !known.has(event.eventId));
+  await log.append(missing);
+  return missing.length;
 }
 
-function toEvent(source: OutboxSource, row: OutboxRow): CapturedEvent {
+async function readPosition(client: Client, stream: TransactionStream): Promise<string> {
+  const result = await client.query<{ lsn: string }>("select pg_current_wal_insert_lsn()::text as lsn");
+  const { systemId, timeline } = stream;
+  return formatPosition({ systemId, timeline, lsn: parseWalLocation(result.rows[0]?.lsn ?? "0/0") });
+}
+
+function toEvent(source: OutboxSource, row: OutboxRow, position: string | undefined): CapturedEvent {
   return {
     source: source.name,
     eventId: row.id,
@@ -70,6 +83,6 @@ function toEvent(source: OutboxSource, row: OutboxRow): CapturedEvent {
     correlationId: row.correlationid ?? undefined,
     traceparent: row.traceparent ?? undefined,
     committedAt: new Date(timeOfEventId(row.id)),
-    position: undefined,
+    position,
   };
 }

@@ -3,8 +3,7 @@ import type { Logger } from "pino";
 import { outboxPublication } from "../outbox/outbox-ddl.ts";
 import { formatPosition } from "../position/position.ts";
 import { captureFault } from "./capture/capture-fault.ts";
-import { ensureSlot, recreateSlot } from "./capture/ensure-slot.ts";
-import { toLsn } from "./capture/lsn.ts";
+import { ensureSlot, readSlotState, recreateSlot } from "./capture/ensure-slot.ts";
 import {
   type CapturedTransaction,
   openTransactionStream,
@@ -12,7 +11,7 @@ import {
   type TransactionStream,
 } from "./capture/read-transactions.ts";
 import type { EventLog } from "./log/event-log.ts";
-import type { CapturedBatch, CapturedEvent } from "./log/log-event.ts";
+import type { CapturedEvent } from "./log/log-event.ts";
 import { repairFromTable } from "./repair-from-table.ts";
 
 /** One outbox to be captured. */
@@ -71,28 +70,39 @@ async function captureOnce(
     slot: source.slot,
     publication: outboxPublication,
   };
-  let slot = await ensureSlot(replication);
-  if (slot.state === "lost") {
-    logger.error(`slot ${source.slot} is lost; making a new one and repairing from the table`);
-    slot = await recreateSlot(replication);
-  }
-  // A slot is new in the database before the repair is done: until the log knows this source, repair again.
+  await makeSlot(source, replication, log, logger);
   await using stream = await openTransactionStream(replication, {
     signal,
     onWarning: (message) => logger.warn(message),
   });
-  const appended = await log.readAppended(source.name, stream.systemId);
-  if (slot.created || appended === undefined) {
-    const count = await repairFromTable(source, stream.systemId, log, signal);
+  if (await log.needsRepair(source.name, stream.systemId)) {
+    const count = await repairFromTable(source, stream, log, signal);
     if (count > 0) logger.warn({ count }, `repaired ${source.name} from its outbox table`);
-  } else {
-    stream.acknowledge(toLsn(appended));
+    await log.endRepair(source.name, stream.systemId);
   }
   logger.info(`capturing ${source.name} from slot ${source.slot}`);
   for await (const first of stream) {
     await appendBatch(source, stream, log, [first, ...stream.takeReceived(batchTransactions)]);
     onProgress();
   }
+}
+
+/** A slot that has to be made brings nothing of before: that a repair is due is noted first, so that no crash forgets it. */
+async function makeSlot(
+  source: OutboxSource,
+  replication: ReplicationSource,
+  log: EventLog,
+  logger: Logger,
+): Promise<void> {
+  const state = await readSlotState(replication);
+  if (state === "ok") return;
+  await log.beginRepair(source.name);
+  if (state === "missing") {
+    await ensureSlot(replication);
+    return;
+  }
+  logger.error(`slot ${source.slot} is lost; making a new one and repairing from the table`);
+  await recreateSlot(replication);
 }
 
 async function appendBatch(
@@ -103,13 +113,7 @@ async function appendBatch(
 ): Promise<void> {
   const last = transactions.at(-1);
   if (last === undefined) return;
-  const batch: CapturedBatch = {
-    source: source.name,
-    systemId: stream.systemId,
-    lsn: last.commitEndLsn,
-    events: transactions.flatMap((transaction) => toEvents(source, stream, transaction)),
-  };
-  await log.append(batch);
+  await log.append(transactions.flatMap((transaction) => toEvents(source, stream, transaction)));
   stream.acknowledge(last.commitEndLsn);
 }
 

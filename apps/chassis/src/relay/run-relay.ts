@@ -4,10 +4,11 @@ import type { Logger } from "pino";
 import type { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
 import type { WebhookSecret } from "../edge/webhook/webhook-signature.ts";
 import { QuartetError } from "../error/quartet-error.ts";
+import type { Subscription } from "../gen/quartet/v1/subscription_pb.ts";
 import { openPool } from "../pbtable/open-pool.ts";
 import type { Domain } from "../service/domain.ts";
 import { createPostgresLog } from "./log/postgres-log.ts";
-import { resolveTarget } from "./push/push-event.ts";
+import { type PushTarget, resolveTarget } from "./push/push-event.ts";
 import { type OutboxSource, runCapture } from "./run-capture.ts";
 import { SubscriptionRunner } from "./subscription/subscription-runner.ts";
 import { declareSubscriptions, recordSubscriptions } from "./subscription/subscriptions.ts";
@@ -27,6 +28,8 @@ export interface RelaySettings {
 
 const leaseKey = 7_236_419_002n;
 const leasePauseMs = 500;
+const leaseCheckMs = 2_000;
+const leaseLimitMs = 5_000;
 const faultPauseMs = 500;
 
 /**
@@ -63,9 +66,22 @@ async function runWithLease(settings: RelaySettings, signal: AbortSignal): Promi
     if (!(await takeLease(client, signal))) return;
     settings.logger.info("holding the lease");
     settings.onActive?.();
-    await runParts(settings, AbortSignal.any([signal, lost.signal]));
+    const stop = AbortSignal.any([signal, lost.signal]);
+    await Promise.all([runParts(settings, stop), watchLease(client, lost, stop)]);
   } finally {
-    await client.end().catch(() => undefined);
+    // A dead connection does not answer a goodbye either.
+    await Promise.race([client.end(), delay(leaseLimitMs)]).catch(() => undefined);
+  }
+}
+
+/** A connection can die without a word; a lease that cannot be confirmed in time is taken for lost. */
+async function watchLease(client: Client, lost: AbortController, stop: AbortSignal): Promise<void> {
+  while (!stop.aborted) {
+    await delay(leaseCheckMs, undefined, { signal: stop }).catch(() => undefined);
+    if (stop.aborted) return;
+    const confirmed = client.query("select 1").then(() => true);
+    const inTime = await Promise.race([confirmed, delay(leaseLimitMs, false)]).catch(() => false);
+    if (!inTime) lost.abort();
   }
 }
 
@@ -101,9 +117,12 @@ async function runParts(settings: RelaySettings, signal: AbortSignal): Promise<v
       ...outboxSources(settings).map((source) => runCapture(source, log, logger, stop)),
       ...subscriptions
         .filter((subscription) => !subscription.paused)
-        .map((subscription) => {
-          const target = resolveTarget(subscription.endpoint, settings.upstreams);
-          return new SubscriptionRunner({ pool, log, domain, push, logger }, subscription, target).run(stop);
+        .flatMap((subscription) => {
+          const target = tryResolve(subscription, settings);
+          if (target === undefined) return [];
+          return [
+            new SubscriptionRunner({ pool, log, domain, push, logger }, subscription, target).run(stop),
+          ];
         }),
     ].map((run) =>
       run.catch((error: unknown) => {
@@ -117,6 +136,17 @@ async function runParts(settings: RelaySettings, signal: AbortSignal): Promise<v
       throw new QuartetError("unavailable", "A part of the relay failed.", { cause: errors[0] });
   } finally {
     await pool.end();
+  }
+}
+
+/** A subscription whose endpoint cannot be pushed to is halted, and no other with it. */
+function tryResolve(subscription: Subscription, settings: RelaySettings): PushTarget | undefined {
+  try {
+    return resolveTarget(subscription.endpoint, settings.upstreams);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    settings.logger.error({ subscription: subscription.name, reason }, "subscription halted");
+    return undefined;
   }
 }
 

@@ -68,7 +68,9 @@ function faultOfRefused(order: OrderEntry, rows: readonly OrderRow[]): string | 
   const status = order.fate.kind === "refused" ? order.fate.status : 0;
   const key = order.request.headers?.["idempotency-key"];
   if (status !== soldOutStatus) return `${key} was refused with ${status}`;
-  return rows.length === 0 ? undefined : `${key} was refused with ${status} and is there as ${rows[0]?.orderId}`;
+  return rows.length === 0
+    ? undefined
+    : `${key} was refused with ${status} and is there as ${rows[0]?.orderId}`;
 }
 
 function faultOfAccepted(

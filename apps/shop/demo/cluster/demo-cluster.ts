@@ -95,7 +95,7 @@ export async function openDemoCluster(signal: AbortSignal): Promise<DemoCluster>
     return new DemoCluster(folder, child, url, await readSuperuserPassword(stateDirOf(folder)));
   } catch (cause) {
     await stop(child);
-    await rm(stateDirOf(folder), { recursive: true, force: true });
+    await rm(signal.aborted ? folder : stateDirOf(folder), { recursive: true, force: true });
     signal.throwIfAborted();
     throw new Error(`The cluster did not start; its log is ${logPathOf(folder)}.`, { cause });
   }

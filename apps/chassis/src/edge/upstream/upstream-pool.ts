@@ -5,7 +5,7 @@ import { QuartetError } from "../../error/quartet-error.ts";
 /** One process that serves a class. */
 export interface Upstream {
   readonly url: string;
-  /** Epoch ms until which it gets no requests; 0 while it answers. */
+  /** Until when it gets no requests, in ms of the process' monotonic clock; 0 while it answers. */
   downUntilMs: number;
   /** Failures in a row. */
   failures: number;
@@ -33,7 +33,7 @@ export class UpstreamPool implements AsyncDisposable {
   }
 
   /** Those that answer, the next in turn first; then those that did not lately, as a last resort. */
-  candidates(now: number = Date.now()): Upstream[] {
+  candidates(now: number = performance.now()): Upstream[] {
     const count = this.upstreams.length;
     const start = this.#next++ % Math.max(1, count);
     const turned = [...this.upstreams.slice(start), ...this.upstreams.slice(0, start)];
@@ -42,7 +42,7 @@ export class UpstreamPool implements AsyncDisposable {
   }
 
   /** True when at least one process answers, as far as is known. */
-  isUp(now: number = Date.now()): boolean {
+  isUp(now: number = performance.now()): boolean {
     return this.upstreams.some((upstream) => upstream.downUntilMs <= now);
   }
 
@@ -59,10 +59,11 @@ export class UpstreamPool implements AsyncDisposable {
     }
   }
 
-  markDown(upstream: Upstream, now: number = Date.now()): void {
-    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** upstream.failures);
+  /** Leaves it out for a while: for `pauseMs`, or for longer with each failure in a row. */
+  markDown(upstream: Upstream, now: number = performance.now(), pauseMs?: number): void {
+    const growing = Math.min(longestPauseMs, firstPauseMs * 2 ** upstream.failures);
     upstream.failures += 1;
-    upstream.downUntilMs = now + pauseMs;
+    upstream.downUntilMs = now + (pauseMs ?? growing);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -44,6 +44,11 @@ export async function ensureSlot(source: ReplicationSource): Promise<SlotState> 
   });
 }
 
+/** Whether the slot is there and can be read from. Changes nothing. Throws as {@link ensureSlot} does. */
+export async function readSlotState(source: ReplicationSource): Promise<"ok" | "lost" | "missing"> {
+  return withClient(source, async (client) => (await readSlot(client, source))?.state ?? "missing");
+}
+
 /**
  * Drops the slot, if it is there, and creates it: for a lost one. What committed before the new consistent point and
  * was not read is not streamed any more: the caller repairs from the table, after this. Throws `unavailable` with

@@ -1,4 +1,4 @@
-import type { CapturedBatch, LogEvent } from "./log-event.ts";
+import type { CapturedEvent, LogEvent } from "./log-event.ts";
 
 /** What of the log a subscription reads. */
 export interface LogQuery {
@@ -15,15 +15,15 @@ export interface LogPage {
   readonly scannedTo: bigint;
 }
 
-/**
- * The ordered, persistent sequence of events. Appends are exactly once by event id; an append of a batch at or
- * before what its source has appended already has no effect.
- */
+/** The ordered, persistent sequence of events. Each event is in it once, by its id, however often it is appended. */
 export interface EventLog {
-  /** Appends in order. Durable when it resolves. */
-  append(batch: CapturedBatch): Promise<void>;
-  /** How far a source is in the log, or undefined when nothing of this database system was ever appended. */
-  readAppended(source: string, systemId: string): Promise<bigint | undefined>;
+  /** Appends in order what the log lacks. Durable when it resolves. */
+  append(events: readonly CapturedEvent[]): Promise<void>;
+  /** Whether a source of this database system needs a repair: never repaired, or a repair was begun and not ended. */
+  needsRepair(source: string, systemId: string): Promise<boolean>;
+  /** Notes that a source needs a repair, before its slot is made: whatever happens then, the repair will be. */
+  beginRepair(source: string): Promise<void>;
+  endRepair(source: string, systemId: string): Promise<void>;
   /** Which of these events are in the log. */
   readKnown(eventIds: readonly string[]): Promise<ReadonlySet<string>>;
   read(query: LogQuery): Promise<LogPage>;

@@ -3,7 +3,7 @@
  *
  * - `log`: events of all outboxes in commit order, with a dense sequence.
  * - `log_head`: the last sequence; its row lock makes one append at a time.
- * - `capture`: how far each outbox is in the log; moved in the transaction that appends.
+ * - `capture`: whether all of an outbox that its slot does not bring is in the log.
  * - `cursor`: how far each subscription is; everything at or below is delivered, parked or dead.
  * - `parked`: events whose delivery failed, and those behind them with the same key.
  */
@@ -29,7 +29,7 @@ export const logSql: readonly string[] = [
   `create table if not exists quartet.capture (
   source text primary key,
   system_id text not null,
-  lsn bigint not null
+  repaired boolean not null
 )`,
   `create table if not exists quartet.cursor (
   subscription text primary key,
@@ -45,7 +45,7 @@ export const logSql: readonly string[] = [
   last_answer text not null default '',
   primary key (subscription, seq)
 )`,
-  "create index if not exists parked_due_idx on quartet.parked (subscription, due_at)",
+  "create index if not exists parked_key_idx on quartet.parked (subscription, key, seq)",
 ];
 
 /** Tables of the log that the relay may read and change. */

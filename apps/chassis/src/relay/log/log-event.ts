@@ -20,12 +20,3 @@ export interface LogEvent {
 
 /** An event that a capture hands to the log. */
 export type CapturedEvent = Omit<LogEvent, "seq">;
-
-/** Events of transactions that were committed up to `lsn`, in commit order. */
-export interface CapturedBatch {
-  readonly source: string;
-  readonly systemId: string;
-  /** Commit end of the last transaction of the batch; 0 for events read from the table, which says no place. */
-  readonly lsn: bigint;
-  readonly events: readonly CapturedEvent[];
-}

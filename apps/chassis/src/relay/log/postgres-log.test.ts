@@ -21,18 +21,11 @@ beforeEach(async () => {
   log = createPostgresLog(database.pool);
 });
 
-test("a batch that was appended before has no effect", async () => {
-  const events = [eventOf("a"), eventOf("b")];
-  await log.append({ source: "main", systemId: "1", lsn: 10n, events });
-  await log.append({ source: "main", systemId: "1", lsn: 10n, events });
-  await log.append({ source: "main", systemId: "1", lsn: 9n, events: [eventOf("late")] });
-  expect((await readAll()).map((event) => event.key)).toEqual(["a", "b"]);
-});
-
-test("an event that comes again in another batch keeps its first place, and the sequence stays dense", async () => {
+test("events that were appended before keep their first place, and the sequence stays dense", async () => {
   const [a, b, c] = [eventOf("a"), eventOf("b"), eventOf("c")];
-  await log.append({ source: "main", systemId: "1", lsn: 10n, events: [a, b] });
-  await log.append({ source: "main", systemId: "1", lsn: 20n, events: [b, c, c] });
+  await log.append([a, b]);
+  await log.append([a, b]);
+  await log.append([b, c, c]);
   expect((await readAll()).map(({ seq, key }) => [seq, key])).toEqual([
     [1n, "a"],
     [2n, "b"],
@@ -40,18 +33,17 @@ test("an event that comes again in another batch keeps its first place, and the 
   ]);
 });
 
-test("events of a repair say nothing of how far the source is", async () => {
-  await log.append({ source: "main", systemId: "1", lsn: 10n, events: [eventOf("a")] });
-  await log.append({ source: "main", systemId: "1", lsn: 0n, events: [eventOf("b")] });
-  expect(await log.readAppended("main", "1")).toBe(10n);
-  expect(await readAll()).toHaveLength(2);
+test("a source needs a repair until one has ended, and again from when one began", async () => {
+  expect(await log.needsRepair("main", "1")).toBe(true);
+  await log.endRepair("main", "1");
+  expect(await log.needsRepair("main", "1")).toBe(false);
+  await log.beginRepair("main");
+  expect(await log.needsRepair("main", "1")).toBe(true);
 });
 
-test("another database system of the same name begins anew", async () => {
-  await log.append({ source: "main", systemId: "1", lsn: 10n, events: [] });
-  expect(await log.readAppended("main", "2")).toBeUndefined();
-  await log.append({ source: "main", systemId: "2", lsn: 5n, events: [eventOf("a")] });
-  expect(await log.readAppended("main", "2")).toBe(5n);
+test("another database system under the same name needs a repair", async () => {
+  await log.endRepair("main", "1");
+  expect(await log.needsRepair("main", "2")).toBe(true);
 });
 
 test("sequences are dense and become visible in order under concurrent appends", async () => {
@@ -65,14 +57,7 @@ test("sequences are dense and become visible in order under concurrent appends",
       after = page.scannedTo;
     }
   })();
-  const appends = Array.from({ length: 40 }, (_, index) =>
-    log.append({
-      source: `source-${index}`,
-      systemId: "1",
-      lsn: 1n,
-      events: Array.from({ length: 5 }, () => eventOf("a")),
-    }),
-  );
+  const appends = Array.from({ length: 40 }, () => log.append(Array.from({ length: 5 }, () => eventOf("a"))));
   await Promise.all(appends);
   done = true;
   await reader;
@@ -81,7 +66,7 @@ test("sequences are dense and become visible in order under concurrent appends",
 
 test("a read by type tells how far it looked", async () => {
   const events = [eventOf("a"), { ...eventOf("b"), type: "test.v1.Other" }, eventOf("c"), eventOf("d")];
-  await log.append({ source: "main", systemId: "1", lsn: 10n, events });
+  await log.append(events);
   const first = await log.read({ after: 0n, types: ["test.v1.Other"], limit: 10 });
   expect([first.events.map((event) => event.key), first.scannedTo]).toEqual([["b"], 4n]);
   const page = await log.read({ after: 0n, types: ["test.v1.Happened"], limit: 2 });

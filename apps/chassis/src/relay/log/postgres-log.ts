@@ -2,7 +2,7 @@ import type { Pool, PoolClient } from "pg";
 import { runTransaction } from "../../pbtable/run-transaction.ts";
 import type { SqlClient } from "../../pbtable/sql-client.ts";
 import type { EventLog, LogPage, LogQuery } from "./event-log.ts";
-import type { CapturedBatch, CapturedEvent, LogEvent } from "./log-event.ts";
+import type { CapturedEvent, LogEvent } from "./log-event.ts";
 
 /** The log in tables of the events database (see `log-ddl.ts`). */
 export function createPostgresLog(pool: Pool): EventLog {
@@ -17,17 +17,30 @@ class PostgresLog implements EventLog {
     this.#pool = pool;
   }
 
-  async append(batch: CapturedBatch): Promise<void> {
-    await runTransaction(this.#pool, (client) => appendInside(client, batch));
+  async append(events: readonly CapturedEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    await runTransaction(this.#pool, (client) => appendInside(client, events));
     for (const listener of this.#listeners) listener();
   }
 
-  async readAppended(source: string, systemId: string): Promise<bigint | undefined> {
-    const result = await this.#pool.query<{ lsn: bigint }>(
-      "select lsn from quartet.capture where source = $1 and system_id = $2",
+  async needsRepair(source: string, systemId: string): Promise<boolean> {
+    const result = await this.#pool.query<{ repaired: boolean }>(
+      "select repaired from quartet.capture where source = $1 and system_id = $2",
       [source, systemId],
     );
-    return result.rows[0]?.lsn;
+    return result.rows[0]?.repaired !== true;
+  }
+
+  async beginRepair(source: string): Promise<void> {
+    await this.#pool.query("update quartet.capture set repaired = false where source = $1", [source]);
+  }
+
+  async endRepair(source: string, systemId: string): Promise<void> {
+    await this.#pool.query(
+      `insert into quartet.capture (source, system_id, repaired) values ($1, $2, true)
+on conflict (source) do update set system_id = excluded.system_id, repaired = true`,
+      [source, systemId],
+    );
   }
 
   readKnown(eventIds: readonly string[]): Promise<ReadonlySet<string>> {
@@ -108,28 +121,14 @@ function toLogEvent(row: LogRow): LogEvent {
 }
 
 /** The head's row lock is held until COMMIT, so that sequences become visible in order and without a gap. */
-async function appendInside(client: PoolClient, batch: CapturedBatch): Promise<void> {
+async function appendInside(client: PoolClient, events: readonly CapturedEvent[]): Promise<void> {
   const head = await client.query<{ seq: bigint }>("select seq from quartet.log_head for update");
-  const appended = await client.query<{ lsn: bigint; system_id: string }>({
-    text: "select lsn, system_id from quartet.capture where source = $1",
-    values: [batch.source],
-  });
-  const [before] = appended.rows;
-  const same = before !== undefined && before.system_id === batch.systemId;
-  if (same && batch.lsn !== 0n && before.lsn >= batch.lsn) return;
   const known = await readKnownIds(
     client,
-    batch.events.map((event) => event.eventId),
+    events.map((event) => event.eventId),
   );
-  const fresh = distinctById(batch.events.filter((event) => !known.has(event.eventId)));
+  const fresh = distinctById(events.filter((event) => !known.has(event.eventId)));
   if (fresh.length > 0) await insertEvents(client, fresh, head.rows[0]?.seq ?? 0n);
-  await client.query({
-    name: "move capture",
-    text: `insert into quartet.capture (source, system_id, lsn) values ($1, $2, $3)
-on conflict (source) do update set system_id = excluded.system_id,
-  lsn = case when capture.system_id = excluded.system_id then greatest(capture.lsn, excluded.lsn) else excluded.lsn end`,
-    values: [batch.source, batch.systemId, batch.lsn],
-  });
 }
 
 function distinctById(events: readonly CapturedEvent[]): CapturedEvent[] {

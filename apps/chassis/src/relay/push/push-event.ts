@@ -1,3 +1,4 @@
+import type { Dispatcher } from "undici";
 import { isServiceClass } from "../../class/service-class.ts";
 import { type CloudEvent, encodeBinary, encodeStructured } from "../../edge/cloud-event/cloud-event.ts";
 import { inboxPath } from "../../edge/inbox-endpoint.ts";
@@ -6,6 +7,7 @@ import { UpstreamPool } from "../../edge/upstream/upstream-pool.ts";
 import { signWebhook, type WebhookSecret } from "../../edge/webhook/webhook-signature.ts";
 import { QuartetError } from "../../error/quartet-error.ts";
 import type { LogEvent } from "../log/log-event.ts";
+import { deriveSecrets } from "./derive-secret.ts";
 import { classifyStatus, type PushOutcome, parseRetryAfter } from "./push-outcome.ts";
 
 /** Where a subscription's pushes go. */
@@ -31,7 +33,8 @@ export interface PushAttempt {
   readonly timeoutMs: number;
 }
 
-const keptAnswerCharacters = 1024;
+const keptAnswerBytes = 1024;
+const wellTimeoutMs = 1_000;
 
 /**
  * Resolves a subscription's endpoint: `class:micro` means the processes of that class as the relay's environment names
@@ -50,6 +53,21 @@ export function resolveTarget(endpoint: string, upstreams: ClassUpstreams): Push
     });
   }
   return { pool: new UpstreamPool([url.origin]), path: url.pathname + url.search, own: false };
+}
+
+/** Whether an endpoint is well: one of ours that says so itself. Of a stranger's nothing is known but its answers. */
+export async function isWell(target: PushTarget): Promise<boolean> {
+  if (!target.own) return true;
+  const [upstream] = target.pool.candidates();
+  if (upstream === undefined) return false;
+  try {
+    const signal = AbortSignal.timeout(wellTimeoutMs);
+    const answer = await target.pool.request(upstream, { method: "GET", path: "/readyz", signal });
+    await answer.body.dump();
+    return answer.statusCode === 200;
+  } catch {
+    return false;
+  }
 }
 
 /** Pushes one event once, as a signed CloudEvent. Never throws for what the other side does. */
@@ -73,9 +91,13 @@ export async function pushEvent(
       ...push,
       signal,
     });
-    const text = (await answer.body.text()).slice(0, keptAnswerCharacters);
     const kind = classifyStatus(answer.statusCode, target.own);
-    if (kind === "acknowledged") return { kind };
+    if (kind === "acknowledged") {
+      // Its status has said all. A body that does not end soon costs its connection, and nothing else.
+      answer.body.dump({ limit: keptAnswerBytes, signal }).catch(() => undefined);
+      return { kind };
+    }
+    const text = await readStart(answer.body);
     const retryAfter = answer.headers["retry-after"];
     return {
       kind,
@@ -85,8 +107,26 @@ export async function pushEvent(
       retryAfterMs: parseRetryAfter(typeof retryAfter === "string" ? retryAfter : undefined),
     };
   } catch (error) {
-    return away(destination, error instanceof Error ? error.message : String(error));
+    return away(destination, describeNetworkError(error));
   }
+}
+
+/** With its code, which says more than some messages do. */
+function describeNetworkError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return "code" in error ? `${error.message} (${error.code})` : error.message;
+}
+
+/** The start of an answer's body. What is left of it is not read. */
+async function readStart(body: Dispatcher.ResponseData["body"]): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes >= keptAnswerBytes) break;
+  }
+  return Buffer.concat(chunks).subarray(0, keptAnswerBytes).toString("utf8");
 }
 
 function away(destination: string, answer: string): PushOutcome {
@@ -121,7 +161,12 @@ function encodePush(settings: PushSettings, target: PushTarget, attempt: PushAtt
       ...encoded.headers,
       "webhook-id": event.eventId,
       "webhook-timestamp": String(timestamp),
-      "webhook-signature": signWebhook(settings.secrets, event.eventId, timestamp, encoded.body),
+      "webhook-signature": signWebhook(
+        target.own ? settings.secrets : deriveSecrets(settings.secrets, attempt.subscription),
+        event.eventId,
+        timestamp,
+        encoded.body,
+      ),
       "quartet-attempt": String(attempt.attempt),
       "connect-timeout-ms": String(attempt.timeoutMs),
     },

@@ -23,7 +23,7 @@ import { tableOf } from "../../schema/table.ts";
 import type { Domain } from "../../service/domain.ts";
 import type { LogEvent } from "../log/log-event.ts";
 import type { PushFailure } from "../push/push-outcome.ts";
-import { removeParked } from "./parked-events.ts";
+import { removeParked, storableText } from "./parked-events.ts";
 
 /**
  * Makes a dead letter of an event, in one transaction: the letter, the end of its parking, and, where a command waits
@@ -56,7 +56,7 @@ export async function buryEvent(
       destination: failure.destination,
       attempts,
       lastStatus: failure.status,
-      lastAnswer: failure.answer.replaceAll("\0", ""),
+      lastAnswer: storableText(failure.answer),
       deadTime: timestampFromDate(new Date()),
       age: durationFromMs(Math.max(0, Date.now() - event.committedAt.getTime())),
     });

@@ -31,8 +31,8 @@ export class KeyLanes {
     else this.#ready.push(event.key);
   }
 
-  /** The taken event was not delivered: it is the first of its key again. */
+  /** The taken event was not delivered: it is the first of its key again, and other keys have their turn before. */
   giveBack(event: LogEvent): void {
-    this.#ready.unshift(event.key);
+    this.#ready.push(event.key);
   }
 }

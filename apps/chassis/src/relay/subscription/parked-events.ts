@@ -14,7 +14,7 @@ interface ParkedRow {
   readonly attempts: number;
 }
 
-/** Parks an event after `attempts` failed ones (0 for one that only stands behind another). Idempotent. */
+/** Parks an event after `attempts` failed ones (0 for one that only stands behind another). One that is parked stays so. */
 export async function parkEvent(
   client: SqlClient,
   subscription: string,
@@ -26,10 +26,7 @@ export async function parkEvent(
   await client.query({
     name: "park event",
     text: `insert into quartet.parked (subscription, seq, key, attempts, due_at, last_status, last_answer)
-values ($1, $2, $3, $4, now() + make_interval(secs => $5::float8 / 1000), $6, $7)
-on conflict (subscription, seq) do update
-set attempts = excluded.attempts, due_at = excluded.due_at,
-  last_status = excluded.last_status, last_answer = excluded.last_answer`,
+values ($1, $2, $3, $4, now() + make_interval(secs => $5::float8 / 1000), $6, $7) on conflict do nothing`,
     values: [
       subscription,
       event.seq,
@@ -37,21 +34,45 @@ set attempts = excluded.attempts, due_at = excluded.due_at,
       attempts,
       dueInMs,
       failure?.status ?? 0,
-      failure?.answer.replaceAll("\0", "") ?? "",
+      storableText(failure?.answer ?? ""),
     ],
   });
 }
 
-/** How many events of each key are parked. */
-export async function countParked(
+/** Notes another failed attempt at a parked event. */
+export async function postponeParked(
   client: SqlClient,
   subscription: string,
-): Promise<ReadonlyMap<string, number>> {
-  const result = await client.query<{ key: string; count: bigint }>({
-    text: "select key, count(*) as count from quartet.parked where subscription = $1 group by key",
+  seq: bigint,
+  attempts: number,
+  dueInMs: number,
+  failure: PushFailure,
+): Promise<void> {
+  await client.query({
+    name: "postpone parked",
+    text: `update quartet.parked set attempts = $3, due_at = now() + make_interval(secs => $4::float8 / 1000),
+  last_status = $5, last_answer = $6 where subscription = $1 and seq = $2`,
+    values: [subscription, seq, attempts, dueInMs, failure.status, storableText(failure.answer)],
+  });
+}
+
+/** The keys that have parked events. */
+export async function readParkedKeys(client: SqlClient, subscription: string): Promise<string[]> {
+  const result = await client.query<{ key: string }>({
+    name: "read parked keys",
+    text: "select distinct key from quartet.parked where subscription = $1",
     values: [subscription],
   });
-  return new Map(result.rows.map((row) => [row.key, Number(row.count)]));
+  return result.rows.map((row) => row.key);
+}
+
+export async function hasParked(client: SqlClient, subscription: string, key: string): Promise<boolean> {
+  const result = await client.query({
+    name: "has parked",
+    text: "select from quartet.parked where subscription = $1 and key = $2 limit 1",
+    values: [subscription, key],
+  });
+  return result.rowCount === 1;
 }
 
 /** The first parked event of each key, where it is due. */
@@ -76,4 +97,9 @@ export async function removeParked(client: SqlClient, subscription: string, seq:
     text: "delete from quartet.parked where subscription = $1 and seq = $2",
     values: [subscription, seq],
   });
+}
+
+/** Text that Postgres can hold: without U+0000 and halves of surrogate pairs. */
+export function storableText(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "");
 }

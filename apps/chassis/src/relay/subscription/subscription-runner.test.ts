@@ -20,7 +20,6 @@ import { openTestSubscriber } from "./test-subscriber.ts";
 
 let database: TestDatabase;
 const domain: Domain = testDomain;
-let lsn = 1_000n;
 let count = 0;
 
 beforeAll(async () => {
@@ -81,6 +80,29 @@ test("an event that fails until its attempts are spent becomes a dead letter, an
   expect(letters).toEqual([{ event_id: doomed, attempts: 4 }]);
 });
 
+test("one event that is always answered with 503 does not halt the others for ever", async () => {
+  const ids = await append(60, 30);
+  const poison = ids.get("key-3")?.[0] ?? "";
+  await using subscriber = await openTestSubscriber((id) => (id === poison ? 503 : 204));
+  await using running = await run(subscriber.url, { retry: 1, concurrency: 1 });
+  await running.caughtUp();
+  for (const [key, expected] of ids) {
+    expect(subscriber.acknowledged(key)).toEqual(expected.filter((id) => id !== poison));
+  }
+  const letters = await database.query("select event_id, last_status from quartet.dead_letter");
+  expect(letters).toEqual([{ event_id: poison, last_status: 503 }]);
+});
+
+test("an answer without an end costs the relay neither memory nor order", async () => {
+  const ids = await append(6, 1);
+  await using subscriber = await openTestSubscriber((_id, earlier) => (earlier === 0 ? 500 : 204), {
+    body: "\ud83d\ude00".repeat(1_000_000),
+  });
+  await using running = await run(subscriber.url);
+  await running.caughtUp();
+  expect(subscriber.acknowledged("key-0")).toEqual(ids.get("key-0"));
+});
+
 test("an endpoint that is away halts the subscription, and nothing is parked, dead or lost", async () => {
   const closed = await openTestSubscriber(() => 204);
   const port = Number(new URL(closed.url).port);
@@ -88,7 +110,7 @@ test("an endpoint that is away halts the subscription, and nothing is parked, de
   const ids = await append(40, 4);
   await using running = await run(closed.url);
   await expect.poll(() => running.lines.some((line) => line.includes("endpoint is away"))).toBe(true);
-  await using subscriber = await openTestSubscriber(() => 204, port);
+  await using subscriber = await openTestSubscriber(() => 204, { port });
   await running.caughtUp();
   for (const [key, expected] of ids) expect(subscriber.acknowledged(key)).toEqual(expected);
   expect(await database.query("select from quartet.dead_letter")).toHaveLength(0);
@@ -113,13 +135,16 @@ interface Running extends AsyncDisposable {
   caughtUp(): Promise<void>;
 }
 
-async function run(endpoint: string, delivery: { readonly retry?: number } = {}): Promise<Running> {
+async function run(
+  endpoint: string,
+  { concurrency = 4, retry = 0 }: { readonly retry?: number; readonly concurrency?: number } = {},
+): Promise<Running> {
   const subscription: Subscription = create(SubscriptionSchema, {
     name: "test",
     endpoint,
     types: ["test.v1.Happened"],
-    concurrency: 4,
-    delivery: { ...delivery, backoffDelay: durationFromMs(5) },
+    concurrency,
+    delivery: { retry, backoffDelay: durationFromMs(5) },
   });
   const { pool } = database;
   const log = createPostgresLog(pool);
@@ -167,8 +192,7 @@ async function append(events: number, keys: number): Promise<ReadonlyMap<string,
   const log = createPostgresLog(database.pool);
   testStart = await log.readHead();
   const made = Array.from({ length: events }, (_, index) => eventOf(`key-${index % keys}`));
-  lsn += 1n;
-  await log.append({ source: "main", systemId: "1", lsn, events: made });
+  await log.append(made);
   const byKey = new Map<string, string[]>();
   for (const event of made) byKey.set(event.key, [...(byKey.get(event.key) ?? []), event.eventId]);
   return byKey;

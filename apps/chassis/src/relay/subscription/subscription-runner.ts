@@ -7,13 +7,24 @@ import type { EventLog } from "../log/event-log.ts";
 import type { LogEvent } from "../log/log-event.ts";
 import { readLogEvents } from "../log/postgres-log.ts";
 import { backoffMs, type DeliverySettings, deliverySettings } from "../push/backoff.ts";
-import { type PushSettings, type PushTarget, pushEvent } from "../push/push-event.ts";
+import { isWell, type PushSettings, type PushTarget, pushEvent } from "../push/push-event.ts";
 import type { PushFailure, PushOutcome } from "../push/push-outcome.ts";
 import { buryEvent } from "./bury-event.ts";
 import { moveCursor, readCursor } from "./cursor.ts";
 import { DeliveryWindow } from "./delivery-window.ts";
 import { KeyLanes } from "./key-lanes.ts";
-import { countParked, type ParkedEvent, parkEvent, readDueHeads, removeParked } from "./parked-events.ts";
+import {
+  hasParked,
+  type ParkedEvent,
+  parkEvent,
+  postponeParked,
+  readDueHeads,
+  readParkedKeys,
+  removeParked,
+} from "./parked-events.ts";
+import { ParkedKeys } from "./parked-keys.ts";
+import { pauseSubscription } from "./subscriptions.ts";
+import { Suspicions } from "./suspicions.ts";
 
 /** What all subscriptions of a relay share. */
 export interface RunnerParts {
@@ -29,9 +40,9 @@ const pageEvents = 256;
 const idleMs = 500;
 const checkpointMs = 200;
 const parkedTickMs = 100;
-/** Failures in a row of an endpoint that does not answer, after which the event itself is suspected. */
-const suspectAfter = 8;
 const longestAwayMs = 2_000;
+/** To a class of ours an attempt costs little, and somebody may be waiting. */
+const longestOwnAwayMs = 250;
 
 /**
  * Delivers the log to one subscriber, at least once and in order per key.
@@ -47,15 +58,13 @@ export class SubscriptionRunner {
   readonly #target: PushTarget;
   readonly #settings: DeliverySettings;
   readonly #lanes = new KeyLanes();
-  /** Parked events of each key. Raised before one is stored and lowered after it is removed. */
-  #parked = new Map<string, number>();
+  #parked = new ParkedKeys([]);
   #window = new DeliveryWindow(0n);
   #stored = 0n;
   #active = 0;
   #awayFailures = 0;
   #awayUntilMs = 0;
-  /** How often an event's push got no answer from an endpoint that was there. Of events under way or parked. */
-  readonly #suspicions = new Map<string, number>();
+  readonly #suspicions = new Suspicions();
   #disabled = false;
   #wake = Promise.withResolvers<void>();
 
@@ -70,8 +79,9 @@ export class SubscriptionRunner {
   async run(signal: AbortSignal): Promise<void> {
     const { pool } = this.#parts;
     const { name } = this.#subscription;
-    this.#parked = new Map(await countParked(pool, name));
+    // The cursor first: what was parked since it was read is parked again, which does no harm.
     this.#stored = await readCursor(pool, name);
+    this.#parked = new ParkedKeys(await readParkedKeys(pool, name));
     this.#window = new DeliveryWindow(this.#stored);
     const stopListening = this.#parts.log.onAppend(() => this.#wake.resolve());
     signal.addEventListener("abort", () => this.#wake.resolve(), { once: true });
@@ -97,7 +107,7 @@ export class SubscriptionRunner {
   /** Sleeps until woken by an append or the end of a push, or for a while. */
   async #pause(signal: AbortSignal, limitMs = idleMs): Promise<void> {
     const controller = new AbortController();
-    const awayMs = this.#awayUntilMs - Date.now();
+    const awayMs = this.#awayUntilMs - performance.now();
     const timer = delay(awayMs > 0 ? Math.min(awayMs, limitMs) : limitMs, undefined, {
       signal: controller.signal,
     });
@@ -125,7 +135,7 @@ export class SubscriptionRunner {
     while (
       !signal.aborted &&
       this.#active < this.#subscription.concurrency &&
-      Date.now() >= this.#awayUntilMs
+      performance.now() >= this.#awayUntilMs
     ) {
       const event = this.#lanes.take();
       if (event === undefined) return;
@@ -143,7 +153,7 @@ export class SubscriptionRunner {
     if (ended === true) {
       this.#lanes.release(event);
       this.#window.end(event.seq);
-      this.#suspicions.delete(event.eventId);
+      this.#suspicions.forget(event.eventId);
       return;
     }
     // What could not be stored is pushed again: nothing ends before it is stored.
@@ -153,14 +163,14 @@ export class SubscriptionRunner {
 
   /** True when the event is delivered, parked or dead; false when its endpoint is away and it stays the next one. */
   async #tryDelivery(event: LogEvent): Promise<boolean> {
-    if (this.#isParked(event.key)) {
+    if (this.#parked.has(event.key)) {
       await this.#park(event, 0, 0, undefined);
       return true;
     }
     const outcome = await this.#push(event, 1);
     if (outcome.kind === "acknowledged") return true;
     if (outcome.kind === "away" && !this.#isSuspect(event)) return false;
-    if (outcome.kind === "gone") this.#disable(outcome);
+    if (outcome.kind === "gone") await this.#disable(outcome);
     if (outcome.kind === "refused") await this.#bury(event, 1, outcome);
     else await this.#park(event, 1, backoffMs(this.#settings, 1, outcome.retryAfterMs), outcome);
     return true;
@@ -177,7 +187,7 @@ export class SubscriptionRunner {
       { subscription: name, event, attempt, timeoutMs },
       signal,
     );
-    if (outcome.kind === "away") this.#noteAway(event, outcome);
+    if (outcome.kind === "away") await this.#noteAway(event, outcome);
     else this.#awayFailures = 0;
     if (outcome.kind !== "acknowledged" && outcome.kind !== "away") {
       const { status, answer } = outcome;
@@ -189,7 +199,7 @@ export class SubscriptionRunner {
     return outcome;
   }
 
-  #noteAway(event: LogEvent, failure: PushFailure): void {
+  async #noteAway(event: LogEvent, failure: PushFailure): Promise<void> {
     if (this.#awayFailures === 0) {
       const { status, answer, destination } = failure;
       this.#parts.logger.warn(
@@ -197,47 +207,47 @@ export class SubscriptionRunner {
         "endpoint is away",
       );
     }
-    this.#awayFailures += 1;
-    const waitMs = backoffMs(this.#settings, this.#awayFailures, failure.retryAfterMs);
-    this.#awayUntilMs = Date.now() + Math.min(longestAwayMs, Math.max(20, waitMs));
-    // Only an endpoint that accepted the connection and then gave no answer may have been brought down by the event.
-    if (failure.status !== 0 || /connect/i.test(failure.answer)) return;
-    this.#suspicions.set(event.eventId, (this.#suspicions.get(event.eventId) ?? 0) + 1);
+    // Pushes that were under way together fail together: that is one failure of the endpoint.
+    if (performance.now() >= this.#awayUntilMs) {
+      this.#awayFailures += 1;
+      const waitMs = backoffMs(this.#settings, this.#awayFailures, failure.retryAfterMs);
+      const longestMs = this.#target.own ? longestOwnAwayMs : longestAwayMs;
+      this.#awayUntilMs = performance.now() + Math.min(longestMs, Math.max(20, waitMs));
+    }
+    const unreachable = failure.status === 0 && /connect/i.test(failure.answer);
+    this.#suspicions.note(event.eventId, {
+      wellOtherwise: !unreachable && (await isWell(this.#target)),
+      unanswered: !unreachable && failure.status === 0,
+    });
   }
 
   #isSuspect(event: LogEvent): boolean {
-    return (this.#suspicions.get(event.eventId) ?? 0) >= suspectAfter;
-  }
-
-  #isParked(key: string): boolean {
-    return (this.#parked.get(key) ?? 0) > 0;
+    return this.#suspicions.isSuspect(event.eventId);
   }
 
   async #park(
-    event: { readonly seq: bigint; readonly key: string },
+    event: LogEvent,
     attempts: number,
     dueInMs: number,
     failure: PushFailure | undefined,
   ): Promise<void> {
-    this.#parked.set(event.key, (this.#parked.get(event.key) ?? 0) + 1);
-    try {
-      await parkEvent(this.#parts.pool, this.#subscription.name, event, attempts, dueInMs, failure);
-    } catch (error) {
-      this.#unpark(event.key);
-      throw error;
-    }
+    const { pool } = this.#parts;
+    const { name } = this.#subscription;
+    await this.#parked.park(event.key, () => parkEvent(pool, name, event, attempts, dueInMs, failure));
   }
 
-  #unpark(key: string): void {
-    const left = (this.#parked.get(key) ?? 1) - 1;
-    if (left > 0) this.#parked.set(key, left);
-    else this.#parked.delete(key);
+  async #unpark(event: LogEvent): Promise<void> {
+    this.#suspicions.forget(event.eventId);
+    const { pool } = this.#parts;
+    const { name } = this.#subscription;
+    await this.#parked.release(event.key, async () => !(await hasParked(pool, name, event.key)));
   }
 
   async #retryParked(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (this.#parked.size > 0 && !this.#disabled && Date.now() >= this.#awayUntilMs) {
+      if (this.#parked.size > 0 && !this.#disabled && performance.now() >= this.#awayUntilMs) {
         await this.#attempt("retry parked events", () => this.#retryDue(signal));
+        await this.#attempt("release keys", () => this.#releaseEmpty());
       }
       await delay(parkedTickMs, undefined, { signal }).catch(() => undefined);
     }
@@ -246,7 +256,7 @@ export class SubscriptionRunner {
   /** Retries the first event of each parked key while some are due: a key that works again drains at once. */
   async #retryDue(signal: AbortSignal): Promise<void> {
     const { pool } = this.#parts;
-    while (!signal.aborted && Date.now() >= this.#awayUntilMs) {
+    while (!signal.aborted && performance.now() >= this.#awayUntilMs) {
       const due = await readDueHeads(pool, this.#subscription.name, this.#subscription.concurrency);
       if (due.length === 0) return;
       const events = await readLogEvents(
@@ -263,6 +273,17 @@ export class SubscriptionRunner {
     }
   }
 
+  /** Keys whose last event went while its answer was lost. */
+  async #releaseEmpty(): Promise<void> {
+    const settled = this.#parked.settled();
+    if (settled.length === 0) return;
+    const { pool } = this.#parts;
+    const { name } = this.#subscription;
+    const parked = new Set(await readParkedKeys(pool, name));
+    const empty = settled.filter((key) => !parked.has(key));
+    for (const key of empty) await this.#parked.release(key, async () => !(await hasParked(pool, name, key)));
+  }
+
   async #retryOne(event: LogEvent, parked: ParkedEvent): Promise<void> {
     const attempts = parked.attempts + 1;
     const outcome = await this.#push(event, attempts);
@@ -270,21 +291,19 @@ export class SubscriptionRunner {
     const { name } = this.#subscription;
     if (outcome.kind === "acknowledged") {
       await removeParked(pool, name, event.seq);
-      this.#unpark(event.key);
-      this.#suspicions.delete(event.eventId);
+      await this.#unpark(event);
       return;
     }
     // An endpoint that is away says nothing of the event, unless the event is what brings it down.
     if (outcome.kind === "away" && !this.#isSuspect(event)) return;
-    if (outcome.kind === "gone") this.#disable(outcome);
+    if (outcome.kind === "gone") await this.#disable(outcome);
     if (outcome.kind === "refused" || attempts > this.#settings.retry) {
       await this.#bury(event, attempts, outcome);
-      this.#unpark(event.key);
-      this.#suspicions.delete(event.eventId);
+      await this.#unpark(event);
       return;
     }
     const waitMs = backoffMs(this.#settings, attempts, outcome.retryAfterMs);
-    await parkEvent(pool, name, event, attempts, waitMs, outcome);
+    await postponeParked(pool, name, event.seq, attempts, waitMs, outcome);
   }
 
   async #bury(event: LogEvent, attempts: number, failure: PushFailure): Promise<void> {
@@ -295,8 +314,9 @@ export class SubscriptionRunner {
   }
 
   /** 410: the subscriber wants no more. Its events stay in the log behind its cursor. */
-  #disable(failure: PushFailure): void {
+  async #disable(failure: PushFailure): Promise<void> {
     this.#disabled = true;
+    await pauseSubscription(this.#parts.pool, this.#subscription.name);
     const { destination } = failure;
     this.#parts.logger.error(
       { subscription: this.#subscription.name, destination },

@@ -1,4 +1,4 @@
-import { createRegistry, getOption } from "@bufbuild/protobuf";
+import { getOption } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import { reactionPrefix, systemSubscriptions } from "../../command/received-event.ts";
 import { CommandAcceptedSchema, CommandFailedSchema, IntentSchema } from "../../gen/quartet/v1/intent_pb.ts";
@@ -55,7 +55,7 @@ export async function recordSubscriptions(
 ): Promise<readonly Subscription[]> {
   return runTransaction(pool, async (client) => {
     const table = tableOf(SubscriptionSchema);
-    const writer = new TableWriter<typeof SubscriptionSchema>(table, client, createRegistry(systemRegistry));
+    const writer = new TableWriter<typeof SubscriptionSchema>(table, client, systemRegistry);
     for (const { delivery, ...rest } of declared) {
       const init = delivery === undefined ? rest : { ...rest, delivery };
       if (!(await writer.insertIfAbsent(init))) {
@@ -71,5 +71,16 @@ select $1, seq from quartet.log_head on conflict do nothing`,
     }
     const all = await client.query<{ pb: unknown }>(`select pb from ${table.sqlName} order by name`);
     return all.rows.map((row) => writer.decode(row.pb));
+  });
+}
+
+/** Halts a subscription until somebody resumes it. */
+export async function pauseSubscription(pool: Pool, name: string): Promise<void> {
+  await runTransaction(pool, async (client) => {
+    const table = tableOf(SubscriptionSchema);
+    const writer = new TableWriter<typeof SubscriptionSchema>(table, client, systemRegistry);
+    await writer.update(name, (draft) => {
+      draft.paused = true;
+    });
   });
 }

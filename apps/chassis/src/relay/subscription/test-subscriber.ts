@@ -19,7 +19,7 @@ export interface TestSubscriber extends AsyncDisposable {
 /** Answers every push with the status that `answer` gives it, for test purposes. */
 export async function openTestSubscriber(
   answer: (eventId: string, earlier: number) => number,
-  port = 0,
+  { port = 0, body = "" }: { readonly port?: number; readonly body?: string } = {},
 ): Promise<TestSubscriber> {
   const pushes: SeenPush[] = [];
   const server = createServer((request, response) => {
@@ -28,7 +28,7 @@ export async function openTestSubscriber(
       const key = decodeURIComponent(String(request.headers["ce-partitionkey"] ?? ""));
       const status = answer(eventId, pushes.filter((push) => push.eventId === eventId).length);
       pushes.push({ eventId, key, status });
-      response.writeHead(status).end();
+      response.writeHead(status).end(status === 204 ? undefined : body);
     });
   });
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));

@@ -79,7 +79,7 @@ describe("four logins", () => {
     await using nano = await openProcess({ ...environment, QUARTET_EXPECT_CLASS: "nano" });
     expect(nano.reasons).toContain("shop is a replica");
     const refused = await refusedStart({ ...environment, QUARTET_EXPECT_CLASS: "crud" });
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(2);
     expect(refused.output).toContain("QUARTET_EXPECT_CLASS is crud, but this process is a nano");
   });
 });
@@ -90,7 +90,7 @@ describe("logins that are refused", () => {
   test("a superuser is refused, on the primary and on the replica, with the SQL that mends it", async () => {
     for (const server of ["primary", "replica"] as const) {
       const refused = await start(cluster.ownerUrl(server));
-      expect(refused.code).toBe(1);
+      expect(refused.code).toBe(2);
       expect(refused.output).toContain("postgres is superuser in shop");
       expect(fixOf(refused.output)).toContain("nosuperuser;");
       expect(refused.output).toContain("QUARTET_ALLOW_SURPLUS=1");
@@ -126,7 +126,7 @@ describe("logins that are refused", () => {
     await primary.query(sql.replaceAll("{login}", login));
     try {
       const refused = await start(url);
-      expect(refused, refused.output).toMatchObject({ code: 1 });
+      expect(refused, refused.output).toMatchObject({ code: 2 });
       expect(refused.output).toContain("may more than a nano needs");
       expect(fixOf(refused.output)).not.toBe("");
       await primary.query(fixOf(refused.output));
@@ -140,7 +140,7 @@ describe("logins that are refused", () => {
   test("a login that may read nothing is refused, and the grants it is told make it a nano", async () => {
     const url = await createLogin("reads_nothing");
     const refused = await start(url);
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(2);
     expect(refused.output).toContain("This login fits no class. For nano it lacks:");
     expect(fixOf(refused.output).replaceAll('"', "")).toContain(
       "grant select on shop.products to reads_nothing;",
@@ -156,7 +156,7 @@ describe("logins that are refused", () => {
     const tables = "shop.products, shop.orders, shop.confirmations, quartet.operation";
     const url = await createLogin("lacks_stock", "usage on schema shop, quartet", `select on ${tables}`);
     const refused = await start(url);
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(2);
     expect(fixOf(refused.output).replaceAll('"', "")).toBe("grant select on shop.stock to lacks_stock;");
   });
 
@@ -167,7 +167,7 @@ describe("logins that are refused", () => {
       EVENTS_DATABASE_URL: cluster.loginUrl("relay", "primary"),
       QUARTET_EXPECT_CLASS: "micro",
     });
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(2);
     expect(fixOf(refused.output)).toContain("grant insert on");
   });
 
@@ -175,14 +175,14 @@ describe("logins that are refused", () => {
     const url = new URL(cluster.loginUrl("nano"));
     url.password = "not-the-password";
     const refused = await start(url.href);
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(2);
     expect(refused.output).toMatch(/password authentication failed/);
     expect(refused.output).not.toContain("not-the-password");
   });
 });
 
 describe("environments that are refused", () => {
-  test("all faults of an environment are reported together, with exit code 1", async () => {
+  test("all faults of an environment are reported together, with exit code 2", async () => {
     const refused = await refusedStart({
       DATABASE_URL: "mysql://user:hidden@127.0.0.1/shop",
       EVENTS_DATABASE_URL: "nonsense",
@@ -196,7 +196,7 @@ describe("environments that are refused", () => {
       QUARTET_CRUD_URLS: "ftp://127.0.0.1",
       QUARTET_EXCEPTIONS: "nothing",
     });
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(2);
     for (const name of [
       "DATABASE_URL",
       "EVENTS_DATABASE_URL",
@@ -220,13 +220,13 @@ describe("environments that are refused", () => {
       QUARTET_SECRET: cluster.secret,
       EVENTS_DATABASE_URL: cluster.loginUrl("micro-events"),
     });
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(2);
     expect(refused.output).toContain("EVENTS_DATABASE_URL is set, but DATABASE_URL is not");
   });
 
   test("a database without a secret is refused with the command that makes one", async () => {
     const refused = await refusedStart({ DATABASE_URL: cluster.loginUrl("nano") });
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(2);
     expect(refused.output).toContain("openssl rand -base64 32");
   });
 
@@ -236,7 +236,7 @@ describe("environments that are refused", () => {
       DATABASE_URL: cluster.loginUrl("nano"),
       PORT: new URL(cluster.url("nano")).port,
     });
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(2);
     expect(refused.output).toContain("EADDRINUSE");
     expect(refused.output).toContain("Set PORT to a free port");
   });

@@ -117,7 +117,6 @@ export const sampleRegistry = createFileRegistry(file, (name) =>
 );
 
 export const OrderSchema: DescMessage = messageNamed("sample.v1.Order");
-export const ItemSchema: DescMessage = messageNamed("sample.v1.Item");
 
 function messageNamed(typeName: string): DescMessage {
   const found = sampleRegistry.getMessage(typeName);

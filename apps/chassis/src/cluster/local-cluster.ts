@@ -8,7 +8,7 @@ import type { Domain } from "../service/domain.ts";
 import { readDevState, writeDevState } from "./dev-state.ts";
 import { findFreePort } from "./postgres/free-port.ts";
 import { type LocalPostgres, openLocalPostgres } from "./postgres/open-local-postgres.ts";
-import { type ClusterServers, ownerUrls, prepareDatabases } from "./prepare-databases.ts";
+import { type ClusterServers, checkpointServers, ownerUrls, prepareDatabases } from "./prepare-databases.ts";
 import { listeningProcesses, type PlannedProcess, planCrud, planFull } from "./process-plan.ts";
 import { createServerLogFilter } from "./server-log-filter.ts";
 import { type ProcessStatus, SupervisedProcess } from "./supervised-process.ts";
@@ -54,6 +54,7 @@ export async function openLocalCluster(options: LocalClusterOptions): Promise<Lo
   await writeDevState(options.stateDir, { ...state, ports });
   options.onProgress("applying the schema");
   const logins = await prepareDatabases(options.domain, servers, state.password);
+  if (postgres !== undefined) await checkpointServers(servers);
   const inputs = { logins, secret: state.secret, ports };
   const plans = options.form === "full" ? planFull(inputs) : planCrud(inputs);
   options.onProgress(`starting ${plans.map((plan) => plan.name).join(", ")}`);

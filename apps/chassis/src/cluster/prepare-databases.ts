@@ -35,6 +35,16 @@ export function ownerUrls(
   };
 }
 
+/**
+ * Makes servers remember where they are. A replica that is killed starts again at its last checkpoint, which without
+ * this may be from before there was anything.
+ */
+export async function checkpointServers(servers: ClusterServers): Promise<void> {
+  for (const url of [servers.primary, servers.replica]) {
+    if (url !== undefined) await withClient(url, (client) => client.query("checkpoint"));
+  }
+}
+
 /** Creates databases and logins where they are missing, and brings them to the shape the protos say. */
 export async function prepareDatabases(
   domain: Domain,

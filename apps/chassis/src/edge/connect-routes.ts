@@ -6,6 +6,7 @@ import { toProblem, toQuartetError } from "../error/problem.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { rpcNumberOf } from "../error/rpc-number.ts";
 import { ProblemSchema } from "../gen/quartet/v1/problem_pb.ts";
+import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import type { DomainMethod } from "../service/domain.ts";
 import { readCallMeta } from "./call-meta.ts";
 import { dispatch } from "./dispatch.ts";
@@ -59,7 +60,7 @@ function notYet(operationId: string): QuartetError {
 }
 
 function toConnectError(runtime: Runtime, thrown: unknown): ConnectError {
-  const error = toQuartetError(thrown);
+  const error = toQuartetError(translateDatabaseError(thrown));
   if (error.code === "internal") runtime.log.error({ err: error.cause ?? error }, "a call failed");
   const code: Code = rpcNumberOf(error.code);
   return new ConnectError(

@@ -3,6 +3,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import type { Runtime } from "../command/runtime.ts";
 import { toQuartetError } from "../error/problem.ts";
 import { QuartetError } from "../error/quartet-error.ts";
+import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import { limitInFlight } from "./admission.ts";
 import { createConnectHandler } from "./connect-routes.ts";
 import { answerInbox, inboxPath } from "./inbox-endpoint.ts";
@@ -106,7 +107,7 @@ function mountSurfaces(app: Express, runtime: Runtime): void {
 function answerError(runtime: Runtime, response: ServerResponse, thrown: unknown): void {
   const error = isBadUrl(thrown)
     ? new QuartetError("invalid_argument", "The path has a malformed escape.", { cause: thrown })
-    : toQuartetError(thrown);
+    : toQuartetError(translateDatabaseError(thrown));
   if (error.code === "internal") runtime.log.error({ err: error.cause ?? error }, "a request failed");
   sendProblem(response, error);
 }

@@ -101,6 +101,21 @@ describe("a decision that cannot be written", () => {
     });
   });
 
+  test("is a dead letter too when no build that is there knows its write", async () => {
+    const payload = { writes: [{ "@type": "type.googleapis.com/shop.v1.OrderPaid", orderId: "a" }] };
+    const published = await events.query(
+      "insert into quartet.outbox (id, aggregatetype, aggregateid, type, payload) values (uuidv7(), 'quartet.operation', 'a', 'quartet.v1.Intent', $1) returning id",
+      [payload],
+    );
+    const letter = await pollUntil("a dead letter", async () => {
+      const found = await events.query("select pb from quartet.dead_letter where pb->>'eventId' = $1", [
+        published.rows[0].id,
+      ]);
+      return found.rows[0]?.pb;
+    });
+    expect(letter).toMatchObject({ attempts: 3, lastStatus: 501 });
+  });
+
   test("holds up nobody: others are answered while it is tried again", async () => {
     const sku = await offerProduct(cluster.door);
     const broken = placeOrder(cluster.door, { sku, orderId: randomUUID(), customer: "breaks" });

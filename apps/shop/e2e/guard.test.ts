@@ -159,13 +159,14 @@ describe("the answer to a handler that writes by itself", () => {
   });
 
   test("through the gateway is the same, and crud does not do it instead", async () => {
-    const before = await readWorld();
+    const count = "select count(*)::int as count from shop.orders";
+    const before = (await primary.query(count)).rows;
     const answer = await send("POST", `${cluster.door}/v1/orders`, {
       json: { customer: "attempts unguarded", sku: sql },
       headers: { "Idempotency-Key": randomUUID() },
     });
     expect(answer.status, answer.text).toBe(403);
-    expect(await readWorld()).toEqual(before);
+    expect((await primary.query(count)).rows).toEqual(before);
   });
 });
 
@@ -199,6 +200,24 @@ describe("the logins of the classes", () => {
       await client.end();
     }
   });
+
+  describe.each(["micro", "nano"] as const)(
+    "%s on the primary, its session made writable, may not",
+    (login) => {
+      test.each(attempts)("%s", async (_what, sql) => {
+        const before = await readWorld();
+        const client = new pg.Client({ connectionString: cluster.loginUrl(login, "primary") });
+        await client.connect();
+        try {
+          await client.query("set default_transaction_read_only = off");
+          await expect(client.query(sql)).rejects.toMatchObject({ code: "42501" });
+        } finally {
+          await client.end();
+        }
+        expect(await readWorld()).toEqual(before);
+      });
+    },
+  );
 
   test("nano has no login on the events server", async () => {
     const client = new pg.Client({ connectionString: cluster.loginUrl("nano", "events") });

@@ -10,8 +10,6 @@ export function sendProblem(response: ServerResponse, error: QuartetError): void
   }
   if (error.retryAfterSeconds !== undefined) response.setHeader("Retry-After", error.retryAfterSeconds);
   if (error.allow !== undefined) response.setHeader("Allow", error.allow.join(", "));
-  // What is left of a body that was refused is not read: the connection cannot be used again.
-  if (error.code === "too_large") response.setHeader("Connection", "close");
   response.writeHead(error.status, { "Content-Type": "application/problem+json" });
   response.end(JSON.stringify(toProblem(error)));
 }

@@ -100,11 +100,25 @@ describe("applySchema", () => {
     await Promise.all([
       apply(testDomain, main, events),
       apply(testDomain, main, events),
-      apply(testDomain, main),
+      apply(testDomain, main, events),
     ]);
     const before = await snapshot(main);
     await apply(testDomain, main, events);
     expect(await snapshot(main)).toBe(before);
+  });
+
+  test("of a dedicated events database takes from micro what it had where both were one", async () => {
+    const [main, events] = [await server.openDatabase(), await server.openDatabase()];
+    const mayPublish = async () => {
+      const [row] = await main.query<{ may: boolean }>(
+        "select has_table_privilege('quartet_micro', 'quartet.outbox', 'insert') as may",
+      );
+      return row?.may;
+    };
+    await apply(testDomain, main);
+    expect(await mayPublish()).toBe(true);
+    await apply(testDomain, main, events);
+    expect(await mayPublish()).toBe(false);
   });
 
   test("waits for whoever reads the table, and queues nobody behind it for long", async () => {

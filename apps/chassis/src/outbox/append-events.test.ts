@@ -67,6 +67,7 @@ describe("appendEvents", () => {
         correlationid: "correlation",
         traceparent: "00-1-2-01",
         deliver_after: null,
+        place: expect.anything(),
       },
       expect.objectContaining({ id: ids[1], causationid: null, correlationid: null, traceparent: null }),
     ]);

@@ -1,6 +1,6 @@
-import { QuartetError } from "../error/quartet-error.ts";
 import { claimEvent } from "../inbox/claim-event.ts";
 import type { SqlClient } from "../pbtable/sql-client.ts";
+import { keyReused } from "./key-reused.ts";
 
 /**
  * Lets the first request of an idempotency key through, in a database where this login may INSERT and not read. Two
@@ -17,8 +17,5 @@ export async function gateCommand(
   const first = await claimEvent(client, "command", operationId);
   const newRequest = await claimEvent(client, "command-request", `${operationId}/${fingerprint}`);
   if (first || !newRequest) return first;
-  throw new QuartetError("key_reused", "This Idempotency-Key was used for another request.", {
-    field: "Idempotency-Key",
-    fix: "Use a new key for a new request, and the old key only to repeat the very same one.",
-  });
+  throw keyReused();
 }

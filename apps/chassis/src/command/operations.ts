@@ -13,6 +13,7 @@ import type { SqlClient } from "../pbtable/sql-client.ts";
 import { TableReader } from "../pbtable/table-reader.ts";
 import { TableWriter } from "../pbtable/table-writer.ts";
 import { tableOf } from "../schema/table.ts";
+import { keyReused } from "./key-reused.ts";
 
 /** What identifies an operation: enough to record it when it is first heard of. */
 export interface OperationHead {
@@ -68,10 +69,7 @@ export async function claimOperation(
 /** @throws QuartetError `key_reused` when the record is of another request. */
 export function requireSameRequest(record: OperationRecord, fingerprint: string): void {
   if (record.fingerprint === fingerprint) return;
-  throw new QuartetError("key_reused", "This Idempotency-Key was used for another request.", {
-    field: "Idempotency-Key",
-    fix: "Use a new key for a new request, and the old key only to repeat the very same one.",
-  });
+  throw keyReused();
 }
 
 export function isEnded(record: OperationRecord): boolean {

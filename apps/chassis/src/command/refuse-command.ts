@@ -4,15 +4,12 @@ import type { ErrorCode } from "../error/error-codes.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { CommandFailedSchema } from "../gen/quartet/v1/intent_pb.ts";
 import type { OperationRecord } from "../gen/quartet/v1/operation_pb.ts";
-import { appendEvents } from "../outbox/append-events.ts";
-import { createEventId } from "../outbox/event-id.ts";
 import { runTransaction } from "../pbtable/run-transaction.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import type { CommandCall } from "./command-call.ts";
-import { gateCommand } from "./gate-command.ts";
 import { claimOperation, errorToProblem, failOperation, operationWriter } from "./operations.ts";
-import { systemEvent } from "./publish-system-event.ts";
-import { type Runtime, requireOutbox, requireWriter } from "./runtime.ts";
+import { type Runtime, requireWriter } from "./runtime.ts";
+import { submitEvent } from "./submit-event.ts";
 
 /**
  * Refusals that depend on the state of the data, and so are the command's end: the same key gets the same refusal
@@ -59,7 +56,6 @@ export async function publishRefusal(
   call: CommandCall,
   refusal: QuartetError,
 ): Promise<void> {
-  const { registry } = runtime.domain;
   const { operationId, principal, fingerprint } = call;
   const failed = create(CommandFailedSchema, {
     operationId,
@@ -69,18 +65,5 @@ export async function publishRefusal(
     acceptTime: timestampFromDate(call.acceptTime),
     problem: errorToProblem(refusal),
   });
-  const facts = {
-    id: createEventId(call.acceptTime.getTime()),
-    key: operationId,
-    causationId: undefined,
-    traceparent: call.traceparent,
-  };
-  try {
-    await runTransaction(requireOutbox(runtime), async (client) => {
-      const first = await gateCommand(client, operationId, fingerprint);
-      if (first) await appendEvents(client, [systemEvent(CommandFailedSchema, failed, facts, registry)]);
-    });
-  } catch (error) {
-    throw translateDatabaseError(error);
-  }
+  await submitEvent(runtime, call, CommandFailedSchema, failed);
 }

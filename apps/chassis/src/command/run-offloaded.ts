@@ -1,19 +1,14 @@
 import { IntentSchema } from "../gen/quartet/v1/intent_pb.ts";
-import { appendEvents } from "../outbox/append-events.ts";
-import { createEventId } from "../outbox/event-id.ts";
-import { runTransaction } from "../pbtable/run-transaction.ts";
-import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import { takePosition } from "../position/take-position.ts";
 import type { Decision } from "../service/decision.ts";
 import type { CommandCall, CommandOutcome } from "./command-call.ts";
 import { decideCommand } from "./decide.ts";
-import { gateCommand } from "./gate-command.ts";
 import { encodeIntent } from "./intent.ts";
 import { readEnding, requireSameRequest } from "./operations.ts";
-import { systemEvent } from "./publish-system-event.ts";
 import { isLastingRefusal, publishRefusal } from "./refuse-command.ts";
 import { readReplay } from "./run-direct.ts";
-import { type Runtime, requireMain, requireOutbox } from "./runtime.ts";
+import { type Runtime, requireMain } from "./runtime.ts";
+import { submitEvent } from "./submit-event.ts";
 
 /**
  * Runs a command in the micro class while the client waits: decided off the replica, its writes published as one
@@ -49,25 +44,6 @@ export async function awaitOutcome(runtime: Runtime, call: CommandCall): Promise
 }
 
 async function submitIntent(runtime: Runtime, call: CommandCall, decision: Decision): Promise<void> {
-  const { registry } = runtime.domain;
-  const intent = encodeIntent(decision, { ...call, method: call.method.name }, registry);
-  const event = systemEvent(
-    IntentSchema,
-    intent,
-    {
-      id: createEventId(call.acceptTime.getTime()),
-      key: call.operationId,
-      causationId: undefined,
-      traceparent: call.traceparent,
-    },
-    registry,
-  );
-  try {
-    await runTransaction(requireOutbox(runtime), async (client) => {
-      const first = !call.keyed || (await gateCommand(client, call.operationId, call.fingerprint));
-      if (first) await appendEvents(client, [event]);
-    });
-  } catch (error) {
-    throw translateDatabaseError(error);
-  }
+  const intent = encodeIntent(decision, { ...call, method: call.method.name }, runtime.domain.registry);
+  await submitEvent(runtime, call, IntentSchema, intent);
 }

@@ -34,7 +34,7 @@ export type RequiredVariable =
   | "QUARTET_RELAY_DATABASE_URL";
 
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
-const secretHint = 'QUARTET_SECRET: make one with: echo "whsec_$(openssl rand -base64 32)"';
+const secretHint = 'Make one with: echo "whsec_$(openssl rand -base64 32)"';
 
 /**
  * Parses the environment.

@@ -70,7 +70,7 @@ async function runWithLease(settings: RelaySettings, signal: AbortSignal): Promi
     await Promise.all([runParts(settings, stop), watchLease(client, lost, stop)]);
   } finally {
     // A dead connection does not answer a goodbye either.
-    await Promise.race([client.end(), delay(leaseLimitMs)]).catch(() => undefined);
+    await Promise.race([client.end(), delay(leaseLimitMs, undefined, { ref: false })]).catch(() => undefined);
   }
 }
 
@@ -80,7 +80,9 @@ async function watchLease(client: Client, lost: AbortController, stop: AbortSign
     await delay(leaseCheckMs, undefined, { signal: stop }).catch(() => undefined);
     if (stop.aborted) return;
     const confirmed = client.query("select 1").then(() => true);
-    const inTime = await Promise.race([confirmed, delay(leaseLimitMs, false)]).catch(() => false);
+    const inTime = await Promise.race([confirmed, delay(leaseLimitMs, false, { ref: false })]).catch(
+      () => false,
+    );
     if (!inTime) lost.abort();
   }
 }

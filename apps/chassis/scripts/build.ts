@@ -3,7 +3,7 @@ import { cp, glob, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { generateChassisCode } from "../src/generate/generate.ts";
-import { findPackageLayout } from "../src/generate/package-layout.ts";
+import { findPackageLayout } from "../src/project/package-layout.ts";
 
 /**
  * Builds the package into `dist`: JavaScript and declarations of what its entry points reach, and the protos that a

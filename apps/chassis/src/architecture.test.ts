@@ -15,6 +15,8 @@ const rows = [
   ["command"],
   ["edge"],
   ["relay", "gateway"],
+  ["project"],
+  ["gate"],
   ["apply"],
   ["generate"],
   ["cluster"],

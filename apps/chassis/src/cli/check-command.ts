@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { checkSchema, recordSchema } from "../gate/schema-image.ts";
 import { generateCode } from "../generate/generate.ts";
-import { checkSchema, recordSchema } from "../generate/schema-image.ts";
 import { loadDomain } from "./load-domain.ts";
 import { projectOf } from "./project-option.ts";
 

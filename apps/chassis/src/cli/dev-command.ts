@@ -9,7 +9,7 @@ import type { ClusterServers } from "../cluster/prepare-databases.ts";
 import { type Edit, watchSources } from "../cluster/watch-sources.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { generateCode } from "../generate/generate.ts";
-import type { Project } from "../generate/project.ts";
+import type { Project } from "../project/project.ts";
 import type { Domain } from "../service/domain.ts";
 import { freshDomain, projectOf } from "./project-option.ts";
 import { aborted, runUntilStopped } from "./run-until-stopped.ts";

@@ -1,6 +1,6 @@
 import { pathToFileURL } from "node:url";
 import { QuartetError } from "../error/quartet-error.ts";
-import type { Project } from "../generate/project.ts";
+import type { Project } from "../project/project.ts";
 import type { Domain } from "../service/domain.ts";
 
 /**

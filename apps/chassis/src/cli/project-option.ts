@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { generateCode } from "../generate/generate.ts";
-import { findProject, type Project } from "../generate/project.ts";
+import { findProject, type Project } from "../project/project.ts";
 import type { Domain } from "../service/domain.ts";
 import { loadDomain } from "./load-domain.ts";
 

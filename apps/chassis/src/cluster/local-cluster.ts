@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { QuartetError } from "../error/quartet-error.ts";
-import type { Project } from "../generate/project.ts";
+import type { Project } from "../project/project.ts";
 import type { Domain } from "../service/domain.ts";
 import { readDevState, writeDevState } from "./dev-state.ts";
 import { findFreePort } from "./postgres/free-port.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { glob, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { PackageLayout } from "./package-layout.ts";
+import type { PackageLayout } from "../project/package-layout.ts";
 
 /** SHA-256 over all that generated code depends on: the staged protos and the generator itself. */
 export async function fingerprintSources(stage: string, layout: PackageLayout): Promise<string> {

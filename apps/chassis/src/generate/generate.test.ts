@@ -2,8 +2,8 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestFolder, type TestFolder } from "../cluster/postgres/test-folder.ts";
+import { findProject, type Project } from "../project/project.ts";
 import { generateCode } from "./generate.ts";
-import { findProject, type Project } from "./project.ts";
 
 let folder: TestFolder;
 let project: Project;

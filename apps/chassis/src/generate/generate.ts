@@ -3,11 +3,11 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promise
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { QuartetError } from "../error/quartet-error.ts";
+import { findPackageLayout, type PackageLayout, type ProtoRoot } from "../project/package-layout.ts";
+import type { Project } from "../project/project.ts";
+import { runBuf } from "../project/run-buf.ts";
+import { openStage } from "../project/stage-protos.ts";
 import { fingerprintSources } from "./fingerprint.ts";
-import { findPackageLayout, type PackageLayout, type ProtoRoot } from "./package-layout.ts";
-import type { Project } from "./project.ts";
-import { runBuf } from "./run-buf.ts";
-import { openStage } from "./stage-protos.ts";
 
 const esOptions = ["target=ts", "import_extension=ts", "erasable_syntax=true", "json_types=false"];
 const chassisImports = [

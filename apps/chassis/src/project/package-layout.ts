@@ -33,13 +33,13 @@ export function findPackageLayout(): PackageLayout {
         { root: join(root, "..", "..", "proto"), only: ["quartet/v1"] },
         { root: protobufjs, only: googleProtos },
       ],
-      plugin: join(import.meta.dirname, "protoc-gen-quartet.ts"),
+      plugin: join(import.meta.dirname, "..", "generate", "protoc-gen-quartet.ts"),
     };
   }
   return {
     root,
     source,
     protoRoots: [{ root: join(root, "dist", "proto"), only: ["quartet/v1", ...googleProtos] }],
-    plugin: join(import.meta.dirname, "protoc-gen-quartet.js"),
+    plugin: join(import.meta.dirname, "..", "generate", "protoc-gen-quartet.js"),
   };
 }

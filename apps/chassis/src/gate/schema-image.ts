@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { QuartetError } from "../error/quartet-error.ts";
-import { findPackageLayout } from "./package-layout.ts";
-import type { Project } from "./project.ts";
-import { runBuf } from "./run-buf.ts";
-import { openStage, type Stage } from "./stage-protos.ts";
+import { findPackageLayout } from "../project/package-layout.ts";
+import type { Project } from "../project/project.ts";
+import { runBuf } from "../project/run-buf.ts";
+import { openStage, type Stage } from "../project/stage-protos.ts";
 
 /** buf's configuration for staged protos. JSON at rest: a rename breaks stored rows as surely as the wire. */
 const bufConfig = {

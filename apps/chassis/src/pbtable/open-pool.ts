@@ -15,11 +15,12 @@ export interface PoolSettings {
   readonly onIdleError: (error: Error) => void;
 }
 
-const int8Oid = 20;
+/** How columns are read where pg's own way loses something: `int8` as bigint, `interval` as Postgres prints it. */
+const parsers: Readonly<Record<number, (text: string) => unknown>> = { 20: BigInt, 1186: String };
 const silenceMs = 3_000;
 
 /**
- * Opens a pool whose connections read `int8` as bigint. Dispose it with `end()`.
+ * Opens a pool whose connections read `int8` as bigint and `interval` as text. Dispose it with `end()`.
  * A broken idle connection is reported, never thrown: a restart of Postgres does not end the process.
  */
 export function openPool(settings: PoolSettings): Pool {
@@ -36,7 +37,7 @@ export function openPool(settings: PoolSettings): Pool {
     ...(settings.readOnly ? { options: "-c default_transaction_read_only=on" } : {}),
     types: {
       getTypeParser: (oid: number, format?: "text" | "binary") =>
-        oid === int8Oid ? (text: string) => BigInt(text) : types.getTypeParser(oid, format as "text"),
+        parsers[oid] ?? types.getTypeParser(oid, format as "text"),
     } as typeof types,
   });
   pool.on("error", settings.onIdleError);

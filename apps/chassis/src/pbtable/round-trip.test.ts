@@ -127,7 +127,7 @@ function columnsOf(message: LooseMessage): Record<string, unknown> {
     tableOf(EverythingSchema).columns.map((column) => {
       const field = EverythingSchema.fields.find((candidate) => candidate.name === column.name);
       if (field === undefined) throw new Error(`no field ${column.name}`);
-      const shown = json[column.jsonName] ?? null;
+      const shown = json[column.path[0] ?? ""] ?? null;
       return [
         column.name,
         shown === null || column.sqlType === "jsonb" ? shown : columnValue(message, field, shown),
@@ -146,8 +146,21 @@ function columnValue(message: LooseMessage, field: DescField, shown: unknown): u
     const at = message["wTimestamp"] as { seconds: bigint; nanos: number };
     return new Date(Number(at.seconds) * 1000 + Math.floor(at.nanos / 1e6));
   }
+  if (sqlType === "interval") {
+    const { seconds, nanos } = message["wDuration"] as { seconds: bigint; nanos: number };
+    const microseconds = seconds * 1_000_000n + BigInt(Math.floor(nanos / 1_000));
+    return expect.toSatisfy((value: string) => microsecondsOf(value) === microseconds);
+  }
   if (sqlType === "real")
     return expect.toSatisfy((value: number) => Object.is(Math.fround(value), Number(shown)));
   const value: unknown = field.fieldKind === "message" ? shown : reflected.get(field);
   return typeof value === "string" ? Number(value) : value;
+}
+
+/** Reads an interval of hours, minutes and seconds. */
+function microsecondsOf(interval: string): bigint {
+  const [hours = "", minutes = "", seconds = ""] = interval.split(":");
+  const [whole = "", fraction = ""] = seconds.split(".");
+  const total = BigInt(hours) * 3_600n + BigInt(minutes) * 60n + BigInt(whole);
+  return total * 1_000_000n + BigInt(fraction.padEnd(6, "0"));
 }

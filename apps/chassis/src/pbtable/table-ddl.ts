@@ -1,6 +1,7 @@
 import type { Column } from "../schema/column.ts";
 import { quoteIdentifier } from "../schema/identifier.ts";
-import type { Table, TableIndex } from "../schema/table.ts";
+import type { Table } from "../schema/table.ts";
+import type { TableIndex } from "../schema/table-index.ts";
 
 /** `create table` for a pbtable that does not exist yet. Key columns are STORED, all others VIRTUAL. */
 export function createTableSql(table: Table): string {
@@ -19,16 +20,25 @@ export function addColumnSql(table: Table, column: Column): string {
   return `alter table ${table.sqlName} add column if not exists ${generatedColumn(column, "virtual")}`;
 }
 
-/** Virtual columns cannot be indexed, but queries on them use an index on the same expression. */
+/**
+ * Builds an index without holding up writers. Virtual columns cannot be indexed, but queries on them use an index on the
+ * same expression.
+ */
 export function createIndexSql(table: Table, index: TableIndex): string {
+  return indexSql(table, index, "concurrently if not exists ");
+}
+
+function indexSql(table: Table, index: TableIndex, how: string): string {
   const keys = new Set(table.key.map((column) => column.name));
-  const parts = index.columns.map((column) =>
-    keys.has(column.name) ? quoteIdentifier(column.name) : `(${column.expression})`,
-  );
+  const parts = index.parts.map(({ column, descending }) => {
+    const value = keys.has(column.name) ? quoteIdentifier(column.name) : `(${column.expression})`;
+    return descending ? `${value} desc` : value;
+  });
   const unique = index.unique ? "unique " : "";
+  const where = index.where === undefined ? "" : ` where ${index.where}`;
   return (
-    `create ${unique}index concurrently if not exists ${quoteIdentifier(index.name)} ` +
-    `on ${table.sqlName} (${parts.join(", ")})`
+    `create ${unique}index ${how}${quoteIdentifier(index.name)} ` +
+    `on ${table.sqlName} using ${index.method} (${parts.join(", ")})${where}`
   );
 }
 

@@ -179,8 +179,8 @@ describe("getMany", () => {
 });
 
 test("tables whose long names begin alike do not share prepared statements", async () => {
-  const long = `test.${"long_".repeat(11)}`;
-  const messages = ["first", "second"].map((end) =>
+  const long = `test.${"long_".repeat(9)}`;
+  const messages = ["1", "2"].map((end) =>
     lonelyMessage({ name: `${long}${end}`, key: ["id"] }, { id: "string" }),
   );
   await createTables(database, messages);

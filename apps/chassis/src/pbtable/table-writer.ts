@@ -119,7 +119,7 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
         cause: error,
       });
     }
-    const names = index.columns.map((column) => column.name).join(", ");
+    const names = index.parts.map(({ column }) => column.name).join(", ");
     return new QuartetError("already_exists", `Another ${this.table.message.name} has the same ${names}.`, {
       cause: error,
     });

@@ -34,7 +34,7 @@ describe("columnOf", () => {
 
   test.each([
     ["timestamp", "timestamptz", "Date"],
-    ["duration", "text", "string"],
+    ["duration", "interval", "string"],
     ["fieldmask", "text", "string"],
     ["stringvalue", "text", "string"],
     ["bytesvalue", "bytea", "Uint8Array"],
@@ -71,7 +71,7 @@ describe("columnOf", () => {
   test("the name is the proto's, the JSON key is lowerCamelCase", () => {
     expect(column("line_of")).toMatchObject({
       name: "line_of",
-      jsonName: "lineOf",
+      path: ["lineOf"],
       expression: "(pb -> 'lineOf')",
     });
   });

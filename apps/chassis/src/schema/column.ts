@@ -4,15 +4,22 @@ import { quoteLiteral } from "./identifier.ts";
 
 /** One generated column of a pbtable: how Postgres computes it from the row's JSON, and what TypeScript reads. */
 export interface Column {
-  /** Proto name of the field, which is the column's name. */
+  /** Proto name of the field; of a path column, the names on the way joined by `_`. */
   readonly name: string;
-  readonly jsonName: string;
+  /** The field whose value the column shows. */
+  readonly field: DescField;
+  /** JSON names from the row to the value: one for a field of the row itself, more for a path column. */
+  readonly path: readonly string[];
   readonly sqlType: string;
   /** Immutable SQL expression over `pb`; indexes are built on the very same text. */
   readonly expression: string;
   /** TypeScript type as `pg` reads it here (int8 as bigint, numeric as string). */
   readonly tsType: string;
   readonly nullable: boolean;
+  /** SQL literal of the proto default; `null` where the column is nullable. */
+  readonly zero: string;
+  /** SQL expression of the ProtoJSON, as `jsonb`, of an SQL expression for a value of this column that is not NULL. */
+  toJson(value: string): string;
 }
 
 interface ScalarColumn {
@@ -20,43 +27,60 @@ interface ScalarColumn {
   readonly tsType: string;
   /** Makes the SQL value of the field's JSON text. */
   readonly cast: (text: string) => string;
+  /** The inverse: makes `jsonb` of the SQL value. */
+  readonly toJson: (value: string) => string;
   /** SQL literal of the proto default, for fields with implicit presence. */
   readonly zero: string;
 }
 
-const text: ScalarColumn = { sqlType: "text", tsType: "string", cast: (t) => t, zero: "''" };
-const int4 = numeric("integer", "number");
-const int8 = numeric("bigint", "bigint");
-const wide = numeric("numeric(20)", "string");
-const float8 = numeric("double precision", "number");
+const plainJson = (value: string) => `to_jsonb(${value})`;
+/** ProtoJSON writes 64-bit integers as strings. */
+const textJson = (value: string) => `to_jsonb((${value})::text)`;
+
+const text: ScalarColumn = {
+  sqlType: "text",
+  tsType: "string",
+  cast: (t) => t,
+  toJson: plainJson,
+  zero: "''",
+};
+const int4 = numeric("integer", "number", plainJson);
+const uint4 = numeric("bigint", "bigint", plainJson);
+const int8 = numeric("bigint", "bigint", textJson);
+const uint8 = numeric("numeric(20)", "string", textJson);
+const float8 = numeric("double precision", "number", plainJson);
+const bool: ScalarColumn = {
+  sqlType: "boolean",
+  tsType: "boolean",
+  cast: (t) => `(${t})::boolean`,
+  toJson: plainJson,
+  zero: "false",
+};
 const bytes: ScalarColumn = {
   sqlType: "bytea",
   tsType: "Uint8Array",
   cast: (t) => `decode(${t}, 'base64')`,
+  // encode() breaks lines after 76 characters.
+  toJson: (value) => `to_jsonb(translate(encode(${value}, 'base64'), E'\\n', ''))`,
   zero: "'\\x'::bytea",
 };
 
 const scalarColumns: Readonly<Record<ScalarType, ScalarColumn>> = {
   [ScalarType.STRING]: text,
-  [ScalarType.BOOL]: {
-    sqlType: "boolean",
-    tsType: "boolean",
-    cast: (t) => `(${t})::boolean`,
-    zero: "false",
-  },
+  [ScalarType.BOOL]: bool,
   [ScalarType.BYTES]: bytes,
   [ScalarType.DOUBLE]: float8,
-  [ScalarType.FLOAT]: numeric("real", "number"),
+  [ScalarType.FLOAT]: numeric("real", "number", plainJson),
   [ScalarType.INT32]: int4,
   [ScalarType.SINT32]: int4,
   [ScalarType.SFIXED32]: int4,
-  [ScalarType.UINT32]: int8,
-  [ScalarType.FIXED32]: int8,
+  [ScalarType.UINT32]: uint4,
+  [ScalarType.FIXED32]: uint4,
   [ScalarType.INT64]: int8,
   [ScalarType.SINT64]: int8,
   [ScalarType.SFIXED64]: int8,
-  [ScalarType.UINT64]: wide,
-  [ScalarType.FIXED64]: wide,
+  [ScalarType.UINT64]: uint8,
+  [ScalarType.FIXED64]: uint8,
 };
 
 /** Columns of messages that ProtoJSON writes as a scalar. */
@@ -68,39 +92,66 @@ const wellKnownColumns: Readonly<Record<string, ScalarColumn>> = {
     cast: (t) =>
       `make_timestamp(substr(${t}, 1, 4)::int, substr(${t}, 6, 2)::int, substr(${t}, 9, 2)::int, ` +
       `substr(${t}, 12, 2)::int, substr(${t}, 15, 2)::int, rtrim(substr(${t}, 18, 9), 'Z')::float8) at time zone 'UTC'`,
+    toJson: (value) => `to_jsonb(to_char((${value}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))`,
     zero: "null",
   },
-  "google.protobuf.Duration": text,
+  "google.protobuf.Duration": {
+    sqlType: "interval",
+    tsType: "string",
+    // Hours apart from the rest: 10,000 years of seconds with their microseconds do not fit a double.
+    cast: (t) => {
+      const seconds = `rtrim(${t}, 's')::numeric`;
+      return (
+        `make_interval(hours => trunc(${seconds} / 3600)::int, ` +
+        `secs => trunc(mod(${seconds}, 3600), 6)::float8)`
+      );
+    },
+    toJson: (value) => `to_jsonb(trim_scale(extract(epoch from ${value})) || 's')`,
+    zero: "null",
+  },
   "google.protobuf.FieldMask": text,
   "google.protobuf.StringValue": text,
   "google.protobuf.BytesValue": bytes,
-  "google.protobuf.BoolValue": scalarColumns[ScalarType.BOOL],
+  "google.protobuf.BoolValue": bool,
   "google.protobuf.Int32Value": int4,
-  "google.protobuf.UInt32Value": int8,
+  "google.protobuf.UInt32Value": uint4,
   "google.protobuf.Int64Value": int8,
-  "google.protobuf.UInt64Value": wide,
+  "google.protobuf.UInt64Value": uint8,
   "google.protobuf.FloatValue": float8,
   "google.protobuf.DoubleValue": float8,
 };
 
-/** The column of a field. Repeated fields, maps and messages become `jsonb`. */
+/** The column of a field of the row itself. Repeated fields, maps and messages become `jsonb`. */
 export function columnOf(field: DescField): Column {
-  const key = quoteLiteral(field.jsonName);
+  return columnAt([field]);
+}
+
+/**
+ * The column of a value inside the row.
+ *
+ * @param fields from a field of the row to the value: all but the last are singular messages
+ */
+export function columnAt(fields: readonly [DescField, ...DescField[]]): Column {
+  const field = fields.at(-1) ?? fields[0];
+  const path = fields.map((step) => step.jsonName);
   const scalar = scalarOf(field);
-  const base = { name: field.name, jsonName: field.jsonName };
+  const base = { name: fields.map((step) => step.name).join("_"), field, path };
+  const parent = path.slice(0, -1).reduce((json, name) => `${json} -> ${quoteLiteral(name)}`, "pb");
+  const key = quoteLiteral(field.jsonName);
   if (scalar === undefined) {
-    return { ...base, sqlType: "jsonb", expression: `(pb -> ${key})`, tsType: "unknown", nullable: true };
+    const expression = `(${parent} -> ${key})`;
+    const toJson = (value: string) => value;
+    return { ...base, sqlType: "jsonb", expression, tsType: "unknown", nullable: true, zero: "null", toJson };
   }
-  const value = scalar.cast(`(pb ->> ${key})`);
-  const nullable = hasPresence(field);
-  return {
-    ...base,
-    sqlType: scalar.sqlType,
-    // Rows written before the field existed lack the key: they read as the proto default.
-    expression: nullable ? `(${value})` : `coalesce(${value}, ${scalar.zero})`,
-    tsType: scalar.tsType,
-    nullable,
-  };
+  const value = scalar.cast(`(${parent} ->> ${key})`);
+  const { sqlType, tsType, toJson, zero } = scalar;
+  const common = { ...base, sqlType, tsType, toJson };
+  if (hasPresence(field)) return { ...common, expression: `(${value})`, nullable: true, zero: "null" };
+  // Rows written before the field existed lack the key: they read as the proto default.
+  const defaulted = `coalesce(${value}, ${zero})`;
+  if (path.length === 1) return { ...common, expression: defaulted, nullable: false, zero };
+  const expression = `(case when jsonb_typeof(${parent}) = 'object' then ${defaulted} end)`;
+  return { ...common, expression, nullable: true, zero };
 }
 
 function scalarOf(field: DescField): ScalarColumn | undefined {
@@ -108,7 +159,12 @@ function scalarOf(field: DescField): ScalarColumn | undefined {
   if (field.fieldKind === "message") return wellKnownColumns[field.message.typeName];
   if (field.fieldKind !== "enum") return undefined;
   const zero = field.enum.values[0]?.name ?? "";
-  return { ...text, zero: quoteLiteral(zero) };
+  return { ...text, toJson: enumJson, zero: quoteLiteral(zero) };
+}
+
+/** ProtoJSON writes numbers without a name as numbers. */
+function enumJson(value: string): string {
+  return `(case when ${value} ~ '^-?[0-9]+$' then to_jsonb((${value})::int) else to_jsonb(${value}) end)`;
 }
 
 /** Whether a field tells "absent" from "zero"; true for messages, members of a oneof and `optional` fields. */
@@ -116,6 +172,6 @@ export function hasPresence(field: DescField): boolean {
   return field.presence === FeatureSet_FieldPresence.EXPLICIT;
 }
 
-function numeric(sqlType: string, tsType: string): ScalarColumn {
-  return { sqlType, tsType, cast: (t) => `(${t})::${sqlType}`, zero: `0::${sqlType}` };
+function numeric(sqlType: string, tsType: string, toJson: (value: string) => string): ScalarColumn {
+  return { sqlType, tsType, cast: (t) => `(${t})::${sqlType}`, toJson, zero: `0::${sqlType}` };
 }

@@ -11,6 +11,7 @@ import {
 import { file_quartet_v1_intent } from "../gen/quartet/v1/intent_pb.ts";
 import { file_quartet_v1_operation } from "../gen/quartet/v1/operation_pb.ts";
 import { file_quartet_v1_problem } from "../gen/quartet/v1/problem_pb.ts";
+import { file_quartet_v1_row_change } from "../gen/quartet/v1/row_change_pb.ts";
 import { file_quartet_v1_subscription } from "../gen/quartet/v1/subscription_pb.ts";
 
 /** The platform's own messages and the well-known types. */
@@ -25,6 +26,7 @@ export const systemRegistry: Registry = createRegistry(
   file_quartet_v1_intent,
   file_quartet_v1_operation,
   file_quartet_v1_problem,
+  file_quartet_v1_row_change,
   file_quartet_v1_subscription,
 );
 

@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import { type DescField, type DescMessage, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
 import * as options from "../gen/quartet/v1/options_pb.ts";
-import { type Column, columnOf, hasPresence } from "./column.ts";
+import { type Column, columnAt, columnOf, hasPresence } from "./column.ts";
 import { fitsIdentifier, quoteIdentifier } from "./identifier.ts";
+import { readIndex, type TableIndex } from "./table-index.ts";
 
 /** A message that is a table: its names in SQL, its key and its generated columns. */
 export interface Table {
@@ -14,16 +14,22 @@ export interface Table {
   readonly name: string;
   /** Quoted, for SQL. */
   readonly sqlName: string;
+  /** `schema.table_view`: the relational view, which takes inserts, updates and deletes by plain columns. */
+  readonly viewName: string;
   readonly key: readonly Column[];
-  /** All generated columns, key columns included, in field order. */
+  /** All generated columns, key columns included: of fields in their order, each followed by its path columns. */
   readonly columns: readonly Column[];
   readonly indexes: readonly TableIndex[];
+  /** Every change of a row is kept in `schema.table_history`. */
+  readonly history: TableHistory | undefined;
+  /** Every change of a row is published as an event. */
+  readonly publish: boolean;
 }
 
-export interface TableIndex {
-  readonly name: string;
-  readonly columns: readonly Column[];
-  readonly unique: boolean;
+/** What is kept of a table's changes. */
+export interface TableHistory {
+  /** Undefined: for ever. */
+  readonly retentionSeconds: bigint | undefined;
 }
 
 /** Columns a pbtable has beside its fields, and those Postgres gives every table. */
@@ -32,7 +38,10 @@ const reservedColumns: ReadonlySet<string> = new Set([
   ...["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"],
 ]);
 
-const tables = new WeakMap<DescMessage, Table | null>();
+/** What is appended to a table's name for what belongs to it. */
+const suffixes = ["view", "history", "history_default", "history_2000_01"] as const;
+
+const tables = new WeakMap<DescMessage, Table>();
 
 /** True when the message carries `option (quartet.v1.table)`. */
 export function isTable(message: DescMessage): boolean {
@@ -42,88 +51,141 @@ export function isTable(message: DescMessage): boolean {
 /**
  * Reads the table that a message is. The result is computed once per descriptor.
  *
- * @throws QuartetError `invalid_argument` naming file and message when the option cannot be a table.
+ * @throws QuartetError `invalid_argument` naming file, message and everything that keeps it from being a table.
  */
 export function tableOf(message: DescMessage): Table {
   const known = tables.get(message);
   if (known) return known;
-  const table = readTable(message);
+  const { table, faults } = readTable(message);
+  if (faults.length > 0) {
+    throw new QuartetError("invalid_argument", faults.map((what) => formatFault(message, what)).join("\n"), {
+      fix: "Mend option (quartet.v1.table) of the message.",
+    });
+  }
   tables.set(message, table);
   return table;
 }
 
-function readTable(message: DescMessage): Table {
+/** Reads the table that a message wants to be, and all that is wrong with it. */
+function readTable(message: DescMessage): { readonly table: Table; readonly faults: readonly string[] } {
   const option = getOption(message, options.table);
-  const [schemaName, tableName, ...rest] = option.name.split(".");
-  if (!schemaName || !tableName || rest.length > 0) {
-    throw fault(message, `table name "${option.name}" is not of the form "schema.table"`);
-  }
-  for (const name of [schemaName, tableName]) requireIdentifier(message, name);
-  const columns = message.fields.filter((field) => !getOption(field, options.column).hidden).map(columnOf);
-  for (const column of columns) {
-    if (reservedColumns.has(column.name)) throw fault(message, `field "${column.name}" is a reserved column`);
-    requireIdentifier(message, column.name);
-  }
-  const find = (name: string, use: string) => {
-    const column = columns.find((candidate) => candidate.name === name);
-    if (column === undefined) throw fault(message, `${use} names "${name}", which is no column`);
-    return column;
-  };
-  if (option.key.length === 0) throw fault(message, "a table needs a key");
-  for (const name of option.key) requireKeyField(message, name);
-  requireDistinct(message, "key names twice", option.key);
-  const indexes = option.index.map((index) => ({
-    name: indexName(tableName, index.field),
-    columns: index.field.map((name) => find(name, "index")),
-    unique: index.unique,
-  }));
-  if (indexes.some((index) => index.columns.length === 0)) throw fault(message, "an index needs a field");
+  const faults: string[] = [];
+  const fault = (what: string) => void faults.push(what);
+  const [schemaName = "", tableName = ""] = readName(option.name, fault);
+  const columns = readColumns(message, fault);
+  const find = (name: string) => columns.find((column) => column.name === name);
+  faults.push(...option.key.flatMap((name) => findKeyFault(message, name, find) ?? []));
+  if (option.key.length === 0) fault("a table needs a key");
+  requireDistinct("key names twice", option.key, fault);
+  const indexes = option.index.map((index) => readIndex(tableName, index, find, fault));
   requireDistinct(
-    message,
     "two indexes have the name",
     indexes.map((index) => index.name),
+    fault,
   );
-  return {
+  if (option.historyRetention !== undefined && !option.history) {
+    fault("history_retention is set, history is not");
+  }
+  if (option.historyRetention !== undefined && option.historyRetention.seconds <= 0n) {
+    fault("history_retention is not positive");
+  }
+  const table: Table = {
     message,
     schemaName,
     tableName,
     name: option.name,
-    sqlName: `${quoteIdentifier(schemaName)}.${quoteIdentifier(tableName)}`,
-    key: option.key.map((name) => find(name, "key")),
+    sqlName: fitsIdentifier(schemaName) && fitsIdentifier(tableName) ? quoteName(schemaName, tableName) : "",
+    viewName: `${option.name}_view`,
+    key: option.key.flatMap((name) => find(name) ?? []),
     columns,
     indexes,
+    history: option.history ? { retentionSeconds: option.historyRetention?.seconds } : undefined,
+    publish: option.publish,
   };
+  return { table, faults };
 }
 
-function requireKeyField(message: DescMessage, name: string): void {
-  const field: DescField | undefined = message.fields.find((candidate) => candidate.name === name);
-  if (field === undefined) throw fault(message, `key names "${name}", which is no field`);
-  const scalar = field.fieldKind === "scalar" || field.fieldKind === "enum";
-  if (!scalar || hasPresence(field)) throw fault(message, `key field "${name}" is not a plain scalar`);
-  if (field.fieldKind === "scalar" && field.scalar === ScalarType.BYTES) {
-    throw fault(message, `key field "${name}" is bytes, which make no key`);
+function quoteName(schemaName: string, tableName: string): string {
+  return `${quoteIdentifier(schemaName)}.${quoteIdentifier(tableName)}`;
+}
+
+function readName(name: string, fault: (what: string) => void): readonly string[] {
+  const parts = name.split(".");
+  if (parts.length !== 2 || parts.includes("")) {
+    fault(`table name "${name}" is not of the form "schema.table"`);
+    return ["", ""];
   }
+  for (const part of parts) requireIdentifier(part, fault);
+  const [, tableName = ""] = parts;
+  if (fitsIdentifier(tableName) && suffixes.some((suffix) => !fitsIdentifier(`${tableName}_${suffix}`))) {
+    fault(`"${tableName}" is too long for the names of its view and history in SQL`);
+  }
+  return parts;
+}
+
+function readColumns(message: DescMessage, fault: (what: string) => void): Column[] {
+  const columns = message.fields.flatMap((field) => {
+    const { hidden, path } = getOption(field, options.column);
+    const inside = path.flatMap((text) => readPath(field, text, fault) ?? []);
+    return hidden ? inside : [columnOf(field), ...inside];
+  });
+  for (const column of columns) {
+    if (reservedColumns.has(column.name)) fault(`field "${column.name}" is a reserved column`);
+    requireIdentifier(column.name, fault);
+  }
+  requireDistinct(
+    "two columns have the name",
+    columns.map((column) => column.name),
+    fault,
+  );
+  return columns;
+}
+
+function readPath(field: DescField, text: string, fault: (what: string) => void): Column | undefined {
+  const steps: [DescField, ...DescField[]] = [field];
+  for (const name of text.split(".")) {
+    const inside = steps.at(-1);
+    const message = inside?.fieldKind === "message" ? inside.message : undefined;
+    if (message === undefined) {
+      fault(`path "${text}" of "${field.name}" goes through "${inside?.name}", which is no singular message`);
+      return undefined;
+    }
+    const next = message.fields.find((candidate) => candidate.name === name);
+    if (next === undefined || message.typeName.startsWith("google.protobuf.")) {
+      fault(`path "${text}" of "${field.name}" names "${name}", which is no field of ${message.typeName}`);
+      return undefined;
+    }
+    steps.push(next);
+  }
+  return columnAt(steps);
+}
+
+/** What keeps a field from being part of the key. */
+function findKeyFault(
+  message: DescMessage,
+  name: string,
+  find: (name: string) => Column | undefined,
+): string | undefined {
+  const field = message.fields.find((candidate) => candidate.name === name);
+  if (field === undefined) return `key names "${name}", which is no field`;
+  const scalar = field.fieldKind === "scalar" || field.fieldKind === "enum";
+  if (!scalar || hasPresence(field)) return `key field "${name}" is not a plain scalar`;
+  if (field.fieldKind === "scalar" && field.scalar === ScalarType.BYTES) {
+    return `key field "${name}" is bytes, which make no key`;
+  }
+  return find(name) === undefined ? `key names "${name}", which is no column` : undefined;
 }
 
 /** Postgres would cut the name silently, and two of them to the same one. */
-function requireIdentifier(message: DescMessage, name: string): void {
-  if (!fitsIdentifier(name)) throw fault(message, `"${name}" is too long for a name in SQL`);
+function requireIdentifier(name: string, fault: (what: string) => void): void {
+  if (!fitsIdentifier(name)) fault(`"${name}" is too long for a name in SQL`);
 }
 
-function requireDistinct(message: DescMessage, what: string, names: readonly string[]): void {
+function requireDistinct(what: string, names: readonly string[], fault: (what: string) => void): void {
   const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) throw fault(message, `${what} "${twice}"`);
+  if (twice !== undefined) fault(`${what} "${twice}"`);
 }
 
-/** `table_field_field_idx`, or where that is too long for Postgres, its beginning and a hash of all of it. */
-function indexName(tableName: string, fields: readonly string[]): string {
-  const name = [tableName, ...fields, "idx"].join("_");
-  if (fitsIdentifier(name)) return name;
-  return `${name.slice(0, 40)}_${createHash("sha256").update(name).digest("hex").slice(0, 12)}_idx`;
-}
-
-function fault(message: DescMessage, what: string): QuartetError {
-  return new QuartetError("invalid_argument", `${message.file.name}.proto: ${message.typeName}: ${what}.`, {
-    fix: "Mend option (quartet.v1.table) of the message.",
-  });
+function formatFault(message: DescMessage, what: string): string {
+  return `${message.file.name}.proto: ${message.typeName}: ${what}.`;
 }

@@ -20,6 +20,7 @@ export async function acceptCommand(runtime: Runtime, call: CommandCall): Promis
     fingerprint: call.fingerprint,
     acceptTime: timestampFromDate(call.acceptTime),
     request: packAnswer(call.request, runtime.domain.registry),
+    ...(call.expectedVersion === undefined ? {} : { expectedVersion: call.expectedVersion }),
   });
   await submitEvent(runtime, call, CommandAcceptedSchema, accepted);
   return { kind: "accepted", operationId: call.operationId };

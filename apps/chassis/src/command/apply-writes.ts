@@ -22,6 +22,8 @@ export interface Cause {
   /** Orders events that name no key. Empty for reactions: then the cause orders them. */
   readonly operationId: string;
   readonly acceptTime: Date;
+  /** The version that the client's `If-Match` names. */
+  readonly expectedVersion?: bigint | undefined;
   readonly traceparent: string | undefined;
 }
 
@@ -48,6 +50,7 @@ export async function applyWrites(
     }
     results.push(await write.run(tx, input as never));
   }
+  if (cause.expectedVersion !== undefined && !tx.askedForVersion) throw ifMatchIgnored();
   await appendEvents(client, sealEvents([...tx.published, ...decided.events], cause, domain.registry));
   return results;
 }
@@ -66,10 +69,20 @@ export function sealEvents(events: readonly DecidedEvent[], cause: Cause, regist
   }));
 }
 
+/** Whoever sends a condition that nobody checks believes to be safe, and is not. */
+function ifMatchIgnored(): QuartetError {
+  return new QuartetError("invalid_argument", "This method does not take If-Match.", {
+    field: "If-Match",
+    fix: "Send the request without it; or let the method's write give tx.expectedVersion to the row's update.",
+  });
+}
+
 class Transaction implements WriteContext {
   readonly published: DecidedEvent[] = [];
   readonly operationId: string;
   readonly acceptTime: Date;
+  askedForVersion = false;
+  readonly #expectedVersion: bigint | undefined;
   readonly #client: PoolClient;
   readonly #registry: Registry;
   #db: Kysely<TableTypes> | undefined;
@@ -79,6 +92,12 @@ class Transaction implements WriteContext {
     this.#registry = registry;
     this.operationId = cause.operationId || cause.causeId;
     this.acceptTime = cause.acceptTime;
+    this.#expectedVersion = cause.expectedVersion;
+  }
+
+  get expectedVersion(): bigint | undefined {
+    this.askedForVersion = true;
+    return this.#expectedVersion;
   }
 
   get db(): Kysely<TableTypes> {

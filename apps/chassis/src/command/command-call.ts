@@ -11,6 +11,8 @@ export interface CommandCall {
   readonly principal: string;
   readonly fingerprint: string;
   readonly acceptTime: Date;
+  /** The version that `If-Match` names. */
+  readonly expectedVersion: bigint | undefined;
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
   readonly traceparent: string | undefined;

@@ -9,7 +9,7 @@ import { type OperationHead, packAnswer } from "./operations.ts";
 /** A decision as the message that carries it to the crud class. `head` is undefined for a reaction. */
 export function encodeIntent(
   decision: Decision,
-  head: OperationHead | undefined,
+  head: (OperationHead & { readonly expectedVersion: bigint | undefined }) | undefined,
   registry: Registry,
 ): Intent {
   return create(IntentSchema, {
@@ -21,6 +21,7 @@ export function encodeIntent(
     writes: decision.writes.map(({ input }) => packAnswer(input, registry)),
     events: decision.events.map(({ event, key }) => ({ event: packAnswer(event, registry), key: key ?? "" })),
     answer: encodeAnswer(decision.answer, registry),
+    ...(head?.expectedVersion === undefined ? {} : { expectedVersion: head.expectedVersion }),
   });
 }
 
@@ -35,6 +36,7 @@ export interface ReadIntent {
   /** Undefined for a reaction's intent. */
   readonly head: OperationHead | undefined;
   readonly acceptTime: Date;
+  readonly expectedVersion: bigint | undefined;
   readonly writes: readonly DecidedWrite[];
   readonly events: readonly DecidedEvent[];
   /** The command's answer, given the results of its writes. */
@@ -48,6 +50,7 @@ export function readIntent(intent: Intent, registry: Registry): ReadIntent {
   return {
     head: operationId === "" ? undefined : { operationId, method, principal, fingerprint, acceptTime },
     acceptTime,
+    expectedVersion: intent.expectedVersion,
     writes: intent.writes.map((any) => {
       const { desc, message } = unpack(any, registry);
       return { desc, input: message };

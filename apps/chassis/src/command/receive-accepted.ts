@@ -152,6 +152,7 @@ function toCall(
     method,
     request: unpack(accepted.request, runtime.domain.registry).message,
     keyed: true,
+    expectedVersion: accepted.expectedVersion,
     deadlineMs: scope.deadlineMs,
     signal: scope.signal,
     traceparent: event.traceparent,

@@ -30,6 +30,7 @@ export async function receiveIntent(runtime: Runtime, event: ReceivedEvent, inte
         causeId: event.id,
         operationId: intent.operationId,
         acceptTime: read.acceptTime,
+        expectedVersion: read.expectedVersion,
         traceparent: event.traceparent,
       },
       writes: read.writes,

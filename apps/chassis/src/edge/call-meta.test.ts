@@ -12,6 +12,8 @@ const names = [
   "idempotency-key",
   "quartet-position",
   "traceparent",
+  "if-match",
+  "if-none-match",
 ] as const;
 /** Node reads header values as latin1. */
 const latin1 = fc.string({
@@ -51,6 +53,8 @@ describe("readCallMeta", () => {
       waitMs: undefined,
       routedMode: undefined,
       position: undefined,
+      expectedVersion: undefined,
+      knownTags: undefined,
       deadlineMs: 11_000,
       traceparent: undefined,
     });

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { QuartetError } from "../error/quartet-error.ts";
 import type { CommandMode } from "../schema/method.ts";
+import { readEntityTags, readIfMatch } from "./entity-tag.ts";
 
 /** What a request's headers say about how to run it. */
 export interface CallMeta {
@@ -15,6 +16,10 @@ export interface CallMeta {
   readonly routedMode: CommandMode | undefined;
   /** `Quartet-Position`: read at or past it. */
   readonly position: string | undefined;
+  /** `If-Match`: the version the row must have for a command to change it. */
+  readonly expectedVersion: bigint | undefined;
+  /** `If-None-Match`: entity tags the client has; undefined when it has none. */
+  readonly knownTags: readonly string[] | undefined;
   readonly deadlineMs: number;
   readonly traceparent: string | undefined;
 }
@@ -33,6 +38,8 @@ export function readCallMeta(headers: IncomingHttpHeaders, now: number = Date.no
     ...prefer,
     routedMode: mode === "direct" || mode === "offloaded" || mode === "async" ? mode : undefined,
     position: single(headers["quartet-position"]),
+    expectedVersion: readIfMatch(single(headers["if-match"])),
+    knownTags: readEntityTags(single(headers["if-none-match"])),
     deadlineMs: now + Math.min(timeoutMs, maxTimeoutMs),
     traceparent: readTraceparent(single(headers["traceparent"])),
   };

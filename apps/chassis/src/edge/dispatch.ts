@@ -71,7 +71,7 @@ function createCommandCall(
   meta: CallMeta,
   signal: AbortSignal,
 ): CommandCall {
-  const { principal, idempotencyKey, deadlineMs, traceparent } = meta;
+  const { principal, idempotencyKey, deadlineMs, traceparent, expectedVersion } = meta;
   const json = toJsonString(method.desc.input, request as never, { registry: runtime.domain.registry });
   const operationId =
     idempotencyKey === undefined
@@ -83,7 +83,11 @@ function createCommandCall(
     operationId,
     keyed: idempotencyKey !== undefined,
     principal,
-    fingerprint: fingerprintOf(method.name, json),
+    fingerprint: fingerprintOf(
+      method.name,
+      expectedVersion === undefined ? json : `${json}\0${expectedVersion}`,
+    ),
+    expectedVersion,
     acceptTime: new Date(),
     deadlineMs,
     signal,

@@ -15,6 +15,7 @@ export const errorCodes = {
   method_not_allowed: { status: 405, rpc: "unimplemented", retry: false, title: "Method not allowed" },
   already_exists: { status: 409, rpc: "already_exists", retry: false, title: "Already exists" },
   aborted: { status: 409, rpc: "aborted", retry: true, title: "Aborted by a concurrent change" },
+  version_mismatch: { status: 412, rpc: "aborted", retry: false, title: "The row has another version" },
   in_flight: { status: 409, rpc: "aborted", retry: true, title: "A request with this key is in flight" },
   failed_precondition: {
     status: 412,

@@ -9,6 +9,11 @@ export interface WriteContext {
   readonly operationId: string;
   /** When the command was accepted; the same on every retry. */
   readonly acceptTime: Date;
+  /**
+   * The version that the client's `If-Match` names: give it to the `update`, `patch` or `delete` of the row that the
+   * request is about. A request with `If-Match` of which no write has asked for this is refused.
+   */
+  readonly expectedVersion: bigint | undefined;
   readonly db: Kysely<TableTypes>;
   table<D extends DescMessage>(message: D): TableWriter<D>;
   /**

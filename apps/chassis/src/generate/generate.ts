@@ -7,6 +7,8 @@ import { findPackageLayout, type PackageLayout, type ProtoRoot } from "../projec
 import type { Project } from "../project/project.ts";
 import { runBuf } from "../project/run-buf.ts";
 import { openStage } from "../project/stage-protos.ts";
+import { faultError } from "../schema/schema-fault.ts";
+import { readFaults } from "./faults-file.ts";
 import { fingerprintSources } from "./fingerprint.ts";
 
 const esOptions = ["target=ts", "import_extension=ts", "erasable_syntax=true", "json_types=false"];
@@ -26,7 +28,9 @@ export interface Generation {
  * Generates TypeScript from a domain's protos: messages and services with protoc-gen-es, and the Kysely types of its
  * pbtables with our own plugin. Does nothing when neither protos nor generator have changed since.
  *
- * @throws QuartetError `invalid_argument` with buf's own words (file, line, rule) when the protos do not compile.
+ * @throws QuartetError `invalid_argument` with buf's own words (file, line, rule) when the protos do not compile, or with
+ * file, line and reason of everything that keeps a message from being the table it wants to be. The code on disk stays
+ * as it was.
  */
 export async function generateCode(project: Project): Promise<Generation> {
   const layout = findPackageLayout();
@@ -134,6 +138,8 @@ async function generateInto(
       fix: "Mend the file and line named above.",
     });
   }
+  const faults = await readFaults(out);
+  if (faults.length > 0) throw faultError(faults);
 }
 
 function esPlugin(extra: readonly string[]): Plugin {

@@ -1,4 +1,4 @@
-import { type DescField, ScalarType } from "@bufbuild/protobuf";
+import { type DescEnum, type DescField, ScalarType } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { quoteLiteral } from "./identifier.ts";
 
@@ -37,6 +37,10 @@ const plainJson = (value: string) => `to_jsonb(${value})`;
 /** ProtoJSON writes 64-bit integers as strings. */
 const textJson = (value: string) => `to_jsonb((${value})::text)`;
 
+/** ProtoJSON writes fractions of seconds with 0, 3, 6 or 9 digits. */
+const shortFraction = (text: string, unit: string) =>
+  `to_jsonb(regexp_replace(${text}, '(\\.000000|000)${unit}$', '${unit}'))`;
+
 const text: ScalarColumn = {
   sqlType: "text",
   tsType: "string",
@@ -49,6 +53,8 @@ const uint4 = numeric("bigint", "bigint", plainJson);
 const int8 = numeric("bigint", "bigint", textJson);
 const uint8 = numeric("numeric(20)", "string", textJson);
 const float8 = numeric("double precision", "number", plainJson);
+/** The double that a float is, digit by digit, is what ProtoJSON writes; the shortest digits may round out of range. */
+const floatJson = (value: string) => `to_jsonb((${value})::real::float8)`;
 const bool: ScalarColumn = {
   sqlType: "boolean",
   tsType: "boolean",
@@ -70,7 +76,7 @@ const scalarColumns: Readonly<Record<ScalarType, ScalarColumn>> = {
   [ScalarType.BOOL]: bool,
   [ScalarType.BYTES]: bytes,
   [ScalarType.DOUBLE]: float8,
-  [ScalarType.FLOAT]: numeric("real", "number", plainJson),
+  [ScalarType.FLOAT]: numeric("real", "number", floatJson),
   [ScalarType.INT32]: int4,
   [ScalarType.SINT32]: int4,
   [ScalarType.SFIXED32]: int4,
@@ -92,7 +98,8 @@ const wellKnownColumns: Readonly<Record<string, ScalarColumn>> = {
     cast: (t) =>
       `make_timestamp(substr(${t}, 1, 4)::int, substr(${t}, 6, 2)::int, substr(${t}, 9, 2)::int, ` +
       `substr(${t}, 12, 2)::int, substr(${t}, 15, 2)::int, rtrim(substr(${t}, 18, 9), 'Z')::float8) at time zone 'UTC'`,
-    toJson: (value) => `to_jsonb(to_char((${value}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))`,
+    toJson: (value) =>
+      shortFraction(`to_char((${value}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`, "Z"),
     zero: "null",
   },
   "google.protobuf.Duration": {
@@ -106,7 +113,7 @@ const wellKnownColumns: Readonly<Record<string, ScalarColumn>> = {
         `secs => trunc(mod(${seconds}, 3600), 6)::float8)`
       );
     },
-    toJson: (value) => `to_jsonb(trim_scale(extract(epoch from ${value})) || 's')`,
+    toJson: (value) => shortFraction(`extract(epoch from ${value})::numeric(18, 6) || 's'`, "s"),
     zero: "null",
   },
   "google.protobuf.FieldMask": text,
@@ -117,7 +124,7 @@ const wellKnownColumns: Readonly<Record<string, ScalarColumn>> = {
   "google.protobuf.UInt32Value": uint4,
   "google.protobuf.Int64Value": int8,
   "google.protobuf.UInt64Value": uint8,
-  "google.protobuf.FloatValue": float8,
+  "google.protobuf.FloatValue": { ...float8, toJson: floatJson },
   "google.protobuf.DoubleValue": float8,
 };
 
@@ -158,13 +165,24 @@ function scalarOf(field: DescField): ScalarColumn | undefined {
   if (field.fieldKind === "scalar") return scalarColumns[field.scalar];
   if (field.fieldKind === "message") return wellKnownColumns[field.message.typeName];
   if (field.fieldKind !== "enum") return undefined;
-  const zero = field.enum.values[0]?.name ?? "";
-  return { ...text, toJson: enumJson, zero: quoteLiteral(zero) };
+  const zero = field.enum.values[0]?.jsonName ?? "";
+  return { ...text, toJson: enumJson(field.enum), zero: quoteLiteral(zero) };
 }
 
-/** ProtoJSON writes numbers without a name as numbers. */
-function enumJson(value: string): string {
-  return `(case when ${value} ~ '^-?[0-9]+$' then to_jsonb((${value})::int) else to_jsonb(${value}) end)`;
+/** ProtoJSON writes the first name of a number, and numbers without a name as numbers. */
+function enumJson(desc: DescEnum): (value: string) => string {
+  if (desc.typeName === "google.protobuf.NullValue")
+    return (value) => `case when ${value} is not null then 'null'::jsonb end`;
+  const names = new Map<string, string>();
+  for (const { number, name, jsonName } of desc.values) {
+    const canonical = names.get(String(number)) ?? jsonName;
+    names.set(String(number), canonical);
+    for (const other of [name, jsonName]) if (other !== canonical) names.set(other, canonical);
+  }
+  const canonical = `${quoteLiteral(JSON.stringify(Object.fromEntries(names)))}::jsonb`;
+  return (value) =>
+    `coalesce(${canonical} -> ${value}, ` +
+    `case when ${value} ~ '^-?[0-9]+$' then to_jsonb((${value})::int) else to_jsonb(${value}) end)`;
 }
 
 /** Whether a field tells "absent" from "zero"; true for messages, members of a oneof and `optional` fields. */

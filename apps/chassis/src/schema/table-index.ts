@@ -1,7 +1,12 @@
 import { createHash } from "node:crypto";
-import { type IndexCondition, IndexKind, type IndexOptions } from "../gen/quartet/v1/options_pb.ts";
+import { type DescMessage, getOption } from "@bufbuild/protobuf";
+import * as options from "../gen/quartet/v1/options_pb.ts";
+import { IndexKind, type IndexOptions } from "../gen/quartet/v1/options_pb.ts";
 import type { Column } from "./column.ts";
-import { fitsIdentifier, quoteLiteral } from "./identifier.ts";
+import { fitsIdentifier, quoteIdentifier } from "./identifier.ts";
+import { readCondition } from "./index-condition.ts";
+import { maxIndexColumns } from "./read-key.ts";
+import { inTable, type ReportFault } from "./schema-fault.ts";
 
 /** An index of a pbtable beside its primary key. */
 export interface TableIndex {
@@ -19,105 +24,107 @@ export interface IndexPart {
   readonly descending: boolean;
 }
 
-/**
- * Reads one `index` of the table option.
- *
- * @param find gives the column of a name
- * @param fault gets what is wrong with the index; reading goes on
- */
-export function readIndex(
-  tableName: string,
-  option: IndexOptions,
-  find: (name: string) => Column | undefined,
-  fault: (what: string) => void,
-): TableIndex {
-  const parts: IndexPart[] = [];
-  for (const text of option.field) {
-    const [name = "", order, ...rest] = text.split(" ");
-    if (rest.length > 0 || (order !== undefined && order !== "asc" && order !== "desc")) {
-      fault(`index names "${text}", which is not "column", "column asc" or "column desc"`);
-      continue;
+/** What an index may be made of. */
+interface IndexSource {
+  readonly message: DescMessage;
+  readonly tableName: string;
+  readonly columns: readonly Column[];
+  readonly key: readonly Column[];
+}
+
+type Fault = (what: string) => void;
+
+/** Reads every `index` of the table option. */
+export function readIndexes(source: IndexSource, report: ReportFault): readonly TableIndex[] {
+  const { index: all } = getOption(source.message, options.table);
+  const names = new Set<string>();
+  return all.map((option, position) => {
+    const fault = (what: string) => report(what, placeOfIndex(source.message, position));
+    const index = readIndex(source, option, fault);
+    if (names.has(index.name)) {
+      fault(
+        `two indexes have the name "${index.name}": the same fields, or names that read the same when joined`,
+      );
     }
-    const column = find(name);
-    if (column === undefined) fault(`index names "${name}", which is no column`);
-    else parts.push({ column, descending: order === "desc" });
-  }
-  if (option.field.length === 0) fault("an index needs a field");
-  const twice = parts.find(
-    ({ column }, index) => parts.findIndex((part) => part.column === column) !== index,
-  );
-  if (twice !== undefined) fault(`an index names "${twice.column.name}" twice`);
-  const conditions = option.where.flatMap((condition) => readCondition(condition, find, fault) ?? []);
-  const where = conditions.length > 0 ? conditions.join(" and ") : undefined;
+    names.add(index.name);
+    return index;
+  });
+}
+
+/** Where the message says its index number `position`. */
+export function placeOfIndex(message: DescMessage, position: number) {
+  return inTable(message, options.TableOptionsSchema.field.index.number, position);
+}
+
+function readIndex(source: IndexSource, option: IndexOptions, fault: Fault): TableIndex {
+  const parts = option.field.flatMap((text) => readPart(source, text, fault) ?? []);
+  requireParts(option, parts, fault);
   const method = option.kind === IndexKind.GIN ? "gin" : "btree";
-  requireMethod(method, option, parts, fault);
+  if (method === "gin") requireGin(option, parts, fault);
+  else requireBtree(parts, fault);
+  const conditions = option.where.flatMap((condition) => {
+    const column = source.columns.find(({ name }) => name === condition.field);
+    const read = readCondition(condition, column, column && valueIn(source, column));
+    if ("sql" in read) return read.sql;
+    fault(read.fault);
+    return [];
+  });
   return {
-    name: indexName(tableName, option, parts),
+    name: indexName(source.tableName, option, parts),
     parts,
     unique: option.unique,
     method,
-    where,
+    where: conditions.length > 0 ? conditions.join(" and ") : undefined,
   };
 }
 
-function requireMethod(
-  method: TableIndex["method"],
-  option: IndexOptions,
-  parts: readonly IndexPart[],
-  fault: (what: string) => void,
-): void {
+/** Reads "column", "column asc" or "column desc". */
+function readPart({ message, columns }: IndexSource, text: string, fault: Fault): IndexPart | undefined {
+  const [name = "", order, ...rest] = text.split(" ");
+  if (rest.length > 0 || (order !== undefined && order !== "asc" && order !== "desc")) {
+    fault(`index names "${text}", which is not "column", "column asc" or "column desc"`);
+    return undefined;
+  }
+  const column = columns.find((candidate) => candidate.name === name);
+  if (column !== undefined) return { column, descending: order === "desc" };
+  const hidden = message.fields.some((field) => field.name === name);
+  fault(`index names "${name}", which is ${hidden ? "hidden and " : ""}no column`);
+  return undefined;
+}
+
+function requireParts(option: IndexOptions, parts: readonly IndexPart[], fault: Fault): void {
+  if (option.field.length === 0) fault("an index needs a field");
+  if (option.field.length > maxIndexColumns) {
+    fault(`the index has ${option.field.length} columns, and Postgres allows ${maxIndexColumns}`);
+  }
+  const columns = parts.map(({ column }) => column);
+  const twice = columns.find((column, position) => columns.indexOf(column) < position);
+  if (twice !== undefined) fault(`an index names "${twice.name}" twice`);
+}
+
+function requireGin(option: IndexOptions, parts: readonly IndexPart[], fault: Fault): void {
+  if (option.unique) fault("a GIN index cannot be unique");
   for (const { column, descending } of parts) {
-    if (method === "gin" && column.sqlType !== "jsonb") {
+    if (column.sqlType !== "jsonb") {
       fault(
         `a GIN index names "${column.name}", which is ${column.sqlType}: it takes repeated, map and message fields`,
       );
     }
-    if (method === "gin" && descending) fault(`a GIN index has no order: "${column.name} desc"`);
-    if (method === "btree" && column.sqlType === "jsonb") {
-      fault(`an index names "${column.name}", which is jsonb: give the index kind: INDEX_KIND_GIN`);
-    }
+    if (descending) fault(`a GIN index has no order: "${column.name} desc"`);
   }
-  if (method === "gin" && option.unique) fault("a GIN index cannot be unique");
 }
 
-function readCondition(
-  condition: IndexCondition,
-  find: (name: string) => Column | undefined,
-  fault: (what: string) => void,
-): string | undefined {
-  const column = find(condition.field);
-  if (column === undefined) {
-    fault(`index condition names "${condition.field}", which is no column`);
-    return undefined;
+function requireBtree(parts: readonly IndexPart[], fault: Fault): void {
+  for (const { column } of parts) {
+    if (column.sqlType !== "jsonb") continue;
+    fault(`an index names "${column.name}", which is jsonb: give the index kind: INDEX_KIND_GIN`);
   }
-  const { test } = condition;
-  if (test.case === undefined) {
-    fault(`index condition on "${column.name}" says neither equals, not_equals nor is_set`);
-    return undefined;
-  }
-  if (test.case === "isSet") return `${column.expression} is ${test.value ? "not " : ""}null`;
-  const literal = literalOf(column, test.value);
-  if (literal === undefined) {
-    fault(`index condition compares "${column.name}" (${column.sqlType}) with "${test.value}"`);
-    return undefined;
-  }
-  return `${column.expression} ${test.case === "equals" ? "=" : "<>"} ${literal}`;
 }
 
-/** A value of a condition as a typed SQL literal; undefined when it is none of the column's. */
-function literalOf(column: Column, text: string): string | undefined {
-  const { field, sqlType } = column;
-  if (field.fieldKind === "enum" && !field.enum.values.some((value) => value.name === text)) return undefined;
-  const spelled: Readonly<Record<string, RegExp>> = {
-    text: /^/,
-    boolean: /^(true|false)$/,
-    integer: /^-?\d{1,10}$/,
-    bigint: /^-?\d{1,19}$/,
-    "numeric(20)": /^\d{1,20}$/,
-    real: /^-?\d+(\.\d+)?$/,
-    "double precision": /^-?\d+(\.\d+)?$/,
-  };
-  return spelled[sqlType]?.test(text) ? `${quoteLiteral(text)}::${sqlType}` : undefined;
+/** Postgres plans with the expression of a virtual column, and with a stored column itself. */
+function valueIn({ key }: IndexSource, column: Column): string {
+  const stored = key.includes(column) && fitsIdentifier(column.name);
+  return stored ? quoteIdentifier(column.name) : column.expression;
 }
 
 /**
@@ -133,7 +140,12 @@ function indexName(tableName: string, option: IndexOptions, parts: readonly Inde
     ? []
     : [hashOf(JSON.stringify([option.field, option.kind, option.where], printBigint), 6)];
   const name = [tableName, ...fields, ...rest, suffix].join("_");
-  return fitsIdentifier(name) ? name : `${name.slice(0, 40)}_${hashOf(name, 12)}_${suffix}`;
+  return fitsIdentifier(name) ? name : `${beginningOf(name, 40)}_${hashOf(name, 12)}_${suffix}`;
+}
+
+/** As many whole characters of a text as fit. */
+function beginningOf(text: string, maxBytes: number): string {
+  return new TextDecoder("utf-8").decode(Buffer.from(text).subarray(0, maxBytes)).replace(/\uFFFD+$/, "");
 }
 
 function hashOf(text: string, digits: number): string {

@@ -83,7 +83,7 @@ describe("tableOf refuses, naming file and message,", () => {
     ["a key in a oneof", [table, { id: "oneof which string" }], "not a plain scalar"],
     ["a message as key", [table, { id: ".google.protobuf.Timestamp" }], "not a plain scalar"],
     ["bytes as key", [table, { id: "bytes" }], 'key field "id" is bytes'],
-    ["a hidden key", [table, { id: "hidden string" }], 'key names "id", which is no column'],
+    ["a hidden key", [table, { id: "hidden string" }], 'key names "id", which is hidden and no column'],
     ["a key named twice", [{ ...table, key: ["id", "id"] }, fields], 'key names twice "id"'],
     ["a field named pb", [table, { id: "string", pb: "string" }], 'field "pb" is a reserved column'],
     ["a field named version", [table, { id: "string", version: "int64" }], 'field "version" is a reserved'],

@@ -1,9 +1,13 @@
-import { type DescField, type DescMessage, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
-import { QuartetError } from "../error/quartet-error.ts";
+import { type DescMessage, getOption, hasOption } from "@bufbuild/protobuf";
 import * as options from "../gen/quartet/v1/options_pb.ts";
-import { type Column, columnAt, columnOf, hasPresence } from "./column.ts";
+import type { Column } from "./column.ts";
 import { fitsIdentifier, quoteIdentifier } from "./identifier.ts";
-import { readIndex, type TableIndex } from "./table-index.ts";
+import { reportJsonFaults } from "./json-faults.ts";
+import { maxIndexColumns, readKey } from "./read-key.ts";
+import { inTable, type ReportFault, refuseFaults, type SchemaFault } from "./schema-fault.ts";
+import { readColumns } from "./table-columns.ts";
+import { readIndexes, type TableIndex } from "./table-index.ts";
+import { readTableName } from "./table-name.ts";
 
 /** A message that is a table: its names in SQL, its key and its generated columns. */
 export interface Table {
@@ -32,14 +36,15 @@ export interface TableHistory {
   readonly retentionSeconds: bigint | undefined;
 }
 
-/** Columns a pbtable has beside its fields, and those Postgres gives every table. */
-const reservedColumns: ReadonlySet<string> = new Set([
-  ...["pb", "version"],
-  ...["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"],
-]);
+/** What a message says of the table it wants to be, and all that is wrong with it. */
+export interface ReadTable {
+  /** Whole when there are no faults. */
+  readonly table: Table;
+  readonly faults: readonly SchemaFault[];
+}
 
-/** What is appended to a table's name for what belongs to it. */
-const suffixes = ["view", "history", "history_default", "history_2000_01"] as const;
+/** The primary key of a history is the table's, the order of the changes and their time. */
+const historyKeyColumns = 2;
 
 const tables = new WeakMap<DescMessage, Table>();
 
@@ -51,141 +56,65 @@ export function isTable(message: DescMessage): boolean {
 /**
  * Reads the table that a message is. The result is computed once per descriptor.
  *
- * @throws QuartetError `invalid_argument` naming file, message and everything that keeps it from being a table.
+ * @throws QuartetError `invalid_argument` with everything that keeps it from being a table, one a line, as
+ * `shop/v1/orders.proto: shop.v1.Order: a table needs a key.`
  */
 export function tableOf(message: DescMessage): Table {
-  const known = tables.get(message);
-  if (known) return known;
   const { table, faults } = readTable(message);
-  if (faults.length > 0) {
-    throw new QuartetError("invalid_argument", faults.map((what) => formatFault(message, what)).join("\n"), {
-      fix: "Mend option (quartet.v1.table) of the message.",
-    });
-  }
-  tables.set(message, table);
+  refuseFaults(faults);
   return table;
 }
 
-/** Reads the table that a message wants to be, and all that is wrong with it. */
-function readTable(message: DescMessage): { readonly table: Table; readonly faults: readonly string[] } {
+/** Reads the table that a message wants to be. Never throws. */
+export function readTable(message: DescMessage): ReadTable {
+  const known = tables.get(message);
+  if (known !== undefined) return { table: known, faults: [] };
+  const faults: SchemaFault[] = [];
+  const table = buildTable(message, (what, place) => faults.push({ what, place }));
+  if (faults.length === 0) tables.set(message, table);
+  return { table, faults };
+}
+
+function buildTable(message: DescMessage, report: ReportFault): Table {
   const option = getOption(message, options.table);
-  const faults: string[] = [];
-  const fault = (what: string) => void faults.push(what);
-  const [schemaName = "", tableName = ""] = readName(option.name, fault);
-  const columns = readColumns(message, fault);
-  const find = (name: string) => columns.find((column) => column.name === name);
-  faults.push(...option.key.flatMap((name) => findKeyFault(message, name, find) ?? []));
-  if (option.key.length === 0) fault("a table needs a key");
-  requireDistinct("key names twice", option.key, fault);
-  const indexes = option.index.map((index) => readIndex(tableName, index, find, fault));
-  requireDistinct(
-    "two indexes have the name",
-    indexes.map((index) => index.name),
-    fault,
-  );
-  if (option.historyRetention !== undefined && !option.history) {
-    fault("history_retention is set, history is not");
-  }
-  if (option.historyRetention !== undefined && option.historyRetention.seconds <= 0n) {
-    fault("history_retention is not positive");
-  }
-  const table: Table = {
+  const { schemaName, tableName } = readTableName(message, option.name, report);
+  const columns = readColumns(message, report);
+  const key = readKey(message, option.key, columns, report);
+  reportJsonFaults(message, report);
+  return {
     message,
     schemaName,
     tableName,
     name: option.name,
-    sqlName: fitsIdentifier(schemaName) && fitsIdentifier(tableName) ? quoteName(schemaName, tableName) : "",
+    sqlName: [schemaName, tableName].every(fitsIdentifier)
+      ? `${quoteIdentifier(schemaName)}.${quoteIdentifier(tableName)}`
+      : "",
     viewName: `${option.name}_view`,
-    key: option.key.flatMap((name) => find(name) ?? []),
+    key,
     columns,
-    indexes,
-    history: option.history ? { retentionSeconds: option.historyRetention?.seconds } : undefined,
+    indexes: readIndexes({ message, tableName, columns, key }, report),
+    history: readHistory(message, key, report),
     publish: option.publish,
   };
-  return { table, faults };
 }
 
-function quoteName(schemaName: string, tableName: string): string {
-  return `${quoteIdentifier(schemaName)}.${quoteIdentifier(tableName)}`;
-}
-
-function readName(name: string, fault: (what: string) => void): readonly string[] {
-  const parts = name.split(".");
-  if (parts.length !== 2 || parts.includes("")) {
-    fault(`table name "${name}" is not of the form "schema.table"`);
-    return ["", ""];
-  }
-  for (const part of parts) requireIdentifier(part, fault);
-  const [, tableName = ""] = parts;
-  if (fitsIdentifier(tableName) && suffixes.some((suffix) => !fitsIdentifier(`${tableName}_${suffix}`))) {
-    fault(`"${tableName}" is too long for the names of its view and history in SQL`);
-  }
-  return parts;
-}
-
-function readColumns(message: DescMessage, fault: (what: string) => void): Column[] {
-  const columns = message.fields.flatMap((field) => {
-    const { hidden, path } = getOption(field, options.column);
-    const inside = path.flatMap((text) => readPath(field, text, fault) ?? []);
-    return hidden ? inside : [columnOf(field), ...inside];
-  });
-  for (const column of columns) {
-    if (reservedColumns.has(column.name)) fault(`field "${column.name}" is a reserved column`);
-    requireIdentifier(column.name, fault);
-  }
-  requireDistinct(
-    "two columns have the name",
-    columns.map((column) => column.name),
-    fault,
-  );
-  return columns;
-}
-
-function readPath(field: DescField, text: string, fault: (what: string) => void): Column | undefined {
-  const steps: [DescField, ...DescField[]] = [field];
-  for (const name of text.split(".")) {
-    const inside = steps.at(-1);
-    const message = inside?.fieldKind === "message" ? inside.message : undefined;
-    if (message === undefined) {
-      fault(`path "${text}" of "${field.name}" goes through "${inside?.name}", which is no singular message`);
-      return undefined;
-    }
-    const next = message.fields.find((candidate) => candidate.name === name);
-    if (next === undefined || message.typeName.startsWith("google.protobuf.")) {
-      fault(`path "${text}" of "${field.name}" names "${name}", which is no field of ${message.typeName}`);
-      return undefined;
-    }
-    steps.push(next);
-  }
-  return columnAt(steps);
-}
-
-/** What keeps a field from being part of the key. */
-function findKeyFault(
+function readHistory(
   message: DescMessage,
-  name: string,
-  find: (name: string) => Column | undefined,
-): string | undefined {
-  const field = message.fields.find((candidate) => candidate.name === name);
-  if (field === undefined) return `key names "${name}", which is no field`;
-  const scalar = field.fieldKind === "scalar" || field.fieldKind === "enum";
-  if (!scalar || hasPresence(field)) return `key field "${name}" is not a plain scalar`;
-  if (field.fieldKind === "scalar" && field.scalar === ScalarType.BYTES) {
-    return `key field "${name}" is bytes, which make no key`;
+  key: readonly Column[],
+  report: ReportFault,
+): TableHistory | undefined {
+  const { history, historyRetention: retention } = getOption(message, options.table);
+  const fields = options.TableOptionsSchema.field;
+  const historyPlace = inTable(message, fields.history.number);
+  const place = inTable(message, fields.historyRetention.number);
+  if (retention !== undefined && !history) report("history_retention is set, history is not", place);
+  if (retention !== undefined && retention.seconds <= 0n) {
+    report("history_retention is not positive", place);
   }
-  return find(name) === undefined ? `key names "${name}", which is no column` : undefined;
-}
-
-/** Postgres would cut the name silently, and two of them to the same one. */
-function requireIdentifier(name: string, fault: (what: string) => void): void {
-  if (!fitsIdentifier(name)) fault(`"${name}" is too long for a name in SQL`);
-}
-
-function requireDistinct(what: string, names: readonly string[], fault: (what: string) => void): void {
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) fault(`${what} "${twice}"`);
-}
-
-function formatFault(message: DescMessage, what: string): string {
-  return `${message.file.name}.proto: ${message.typeName}: ${what}.`;
+  if (!history) return undefined;
+  const mostKeys = maxIndexColumns - historyKeyColumns;
+  if (key.length > mostKeys) {
+    report(`the key has ${key.length} columns, and a history takes ${mostKeys}`, historyPlace);
+  }
+  return { retentionSeconds: retention?.seconds };
 }

@@ -1,4 +1,4 @@
-import { create, type DescFile, setExtension } from "@bufbuild/protobuf";
+import { create, type DescFile, type MessageInitShape, setExtension } from "@bufbuild/protobuf";
 import { protoCamelCase } from "@bufbuild/protobuf/reflect";
 import {
   type DescriptorProto,
@@ -27,17 +27,16 @@ import { HttpRuleSchema } from "../gen/google/api/http_pb.ts";
 import * as options from "../gen/quartet/v1/options_pb.ts";
 
 /** A proto file in short: fields read `[repeated | optional | hidden | oneof NAME] (scalar | enum NAME | .message)` or
- * `map KEY VALUE`, and are numbered in order. */
+ * `map KEY VALUE`, then if wanted `hidden`, `path=a,b.c` (path columns), `json=NAME` (the JSON name, as encodeURIComponent
+ * writes it); they are numbered in order. */
 export interface TestFile {
   readonly enums: Readonly<Record<string, readonly string[]>>;
   readonly messages: Readonly<Record<string, TestMessage>>;
   readonly methods: Readonly<Record<string, TestMethod>>;
 }
 
-interface TestMessage {
-  readonly table?:
-    | { name: string; key?: string[]; index?: { field: string[]; unique?: boolean }[] }
-    | undefined;
+export interface TestMessage {
+  readonly table?: MessageInitShape<typeof options.TableOptionsSchema> | undefined;
   readonly event?: { key?: string; aggregateType?: string };
   readonly fields: Readonly<Record<string, string>>;
 }
@@ -142,13 +141,15 @@ interface FieldParts {
 }
 
 function buildField(owner: DescriptorProto, parts: FieldParts): FieldDescriptorProto {
-  const words = parts.spec.split(" ");
+  const words = parts.spec.split(" ").filter((word) => !word.includes("="));
+  const jsonName = settingOf(parts.spec, "json");
   const [first = ""] = words;
   const prefixed = ["repeated", "optional", "hidden"].includes(first);
   const type = words.slice(first === "oneof" ? 2 : prefixed ? 1 : 0);
   const field = create(FieldDescriptorProtoSchema, {
     name: parts.name,
-    jsonName: protoCamelCase(parts.name), // compilers fill it in; createFileRegistry does not
+    // Compilers fill it in; createFileRegistry does not.
+    jsonName: jsonName === undefined ? protoCamelCase(parts.name) : decodeURIComponent(jsonName),
     number: parts.number,
     label: first === "repeated" || first === "map" ? Label.REPEATED : Label.OPTIONAL,
     ...(first === "map" ? mapType(owner, parts) : typeOf(parts.pkg, type)),
@@ -158,29 +159,36 @@ function buildField(owner: DescriptorProto, parts: FieldParts): FieldDescriptorP
     field.proto3Optional = true;
     field.oneofIndex = parts.oneofNames.indexOf(`_${parts.name}`);
   }
-  if (first === "hidden") {
+  const hidden = words.includes("hidden");
+  const path = settingOf(parts.spec, "path")?.split(",") ?? [];
+  if (hidden || path.length > 0) {
     field.options = create(FieldOptionsSchema);
-    setExtension(field.options, options.column, create(options.ColumnOptionsSchema, { hidden: true }));
+    setExtension(field.options, options.column, create(options.ColumnOptionsSchema, { hidden, path }));
   }
   return field;
 }
 
+function settingOf(spec: string, name: string): string | undefined {
+  return new RegExp(` ${name}=(\\S+)`).exec(spec)?.[1];
+}
+
 function typeOf(pkg: string, [word = "", name = ""]: readonly string[]) {
-  if (word === "enum") return { type: Type.ENUM, typeName: `.${pkg}.${name}` };
+  if (word === "enum") return { type: Type.ENUM, typeName: name.startsWith(".") ? name : `.${pkg}.${name}` };
   if (word.startsWith(".")) return { type: Type.MESSAGE, typeName: word };
   const scalars: Readonly<Record<string, unknown>> = Type;
   return { type: scalars[word.toUpperCase()] as Type };
 }
 
-function mapType(owner: DescriptorProto, { pkg, name, spec }: FieldParts) {
-  const [, key = "", value = ""] = spec.split(" ");
-  const entry = `${name[0]?.toUpperCase()}${protoCamelCase(name).slice(1)}Entry`;
+function mapType(owner: DescriptorProto, { pkg, name, number, spec }: FieldParts) {
+  const [, key = "", ...value] = spec.split(" ").filter((word) => !word.includes("="));
+  const plain = `${name[0]?.toUpperCase()}${protoCamelCase(name).slice(1)}Entry`;
+  const entry = owner.nestedType.some((other) => other.name === plain) ? `${plain}${number}` : plain;
   owner.nestedType.push(
     create(DescriptorProtoSchema, {
       name: entry,
       field: [
         { name: "key", jsonName: "key", number: 1, label: Label.OPTIONAL, ...typeOf(pkg, [key]) },
-        { name: "value", jsonName: "value", number: 2, label: Label.OPTIONAL, ...typeOf(pkg, [value]) },
+        { name: "value", jsonName: "value", number: 2, label: Label.OPTIONAL, ...typeOf(pkg, value) },
       ],
       options: { mapEntry: true },
     }),

@@ -3,6 +3,7 @@ import { QuartetError } from "../error/quartet-error.ts";
 import { type HttpVerb, methodName } from "../schema/method.ts";
 import { withSystemTypes } from "../schema/system-registry.ts";
 import { isTable, type Table, tableOf } from "../schema/table.ts";
+import { tablesAmong } from "../schema/table-set.ts";
 import type { Reaction } from "./reaction.ts";
 import type { Method, Service } from "./service.ts";
 import type { Write } from "./write.ts";
@@ -52,7 +53,8 @@ export interface DomainMethod {
 /**
  * Checks a domain as a whole.
  *
- * @throws QuartetError `invalid_argument` for a bad name, or two parts that claim one name.
+ * @throws QuartetError `invalid_argument` for a bad name, two parts that claim one name, messages that are no tables, or
+ * a reaction to changes that nobody publishes.
  */
 export function defineDomain(definition: DomainDefinition): Domain {
   if (!/^[a-z][a-z0-9_]{0,40}$/.test(definition.name)) {
@@ -66,18 +68,28 @@ export function defineDomain(definition: DomainDefinition): Domain {
     services: definition.services,
     methods: uniqueBy(definition.services.flatMap(methodsOf), (method) => method.name, "method"),
     writes: uniqueBy(definition.writes, (write) => write.input.typeName, "write"),
-    reactions: uniqueBy(definition.reactions ?? [], (reaction) => reaction.name, "reaction"),
-    tables: tablesOf(definition.schema),
+    reactions: uniqueBy(checkReactions(definition), (reaction) => reaction.name, "reaction"),
+    tables: tablesAmong([...definition.schema].filter((type) => type.kind === "message")),
     examples: definition.examples ?? [],
   };
 }
 
-/** All pbtables among the messages of a registry. */
-function tablesOf(registry: Registry): Table[] {
-  const messages: DescMessage[] = [];
-  for (const type of registry) if (type.kind === "message" && isTable(type)) messages.push(type);
-  const tables = messages.map(tableOf);
-  return [...uniqueBy(tables, (table) => table.name, "table").values()];
+function checkReactions({ reactions = [], schema }: DomainDefinition): readonly Reaction[] {
+  for (const { name, changesOf } of reactions) {
+    const what = changesOf === undefined ? undefined : findChangeFault(changesOf, schema);
+    if (changesOf === undefined || what === undefined) continue;
+    throw new QuartetError("invalid_argument", `Reaction "${name}": ${changesOf.typeName} ${what}.`, {
+      fix: `option (quartet.v1.table) = { … publish: true } on ${changesOf.typeName}, in a proto of the domain.`,
+    });
+  }
+  return reactions;
+}
+
+/** Changes that are not published reach nobody, and rows of an unknown message cannot be read. */
+function findChangeFault(message: DescMessage, schema: Registry): string | undefined {
+  if (!isTable(message)) return "is no table";
+  if (schema.getMessage(message.typeName) === undefined) return "is not in the domain's schema";
+  return tableOf(message).publish ? undefined : "is a table that publishes no changes";
 }
 
 function methodsOf(service: Service): DomainMethod[] {

@@ -1,4 +1,4 @@
-import { create, type Message, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import { create, type Message, type MessageInitShape } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
 
 import type { EventInfo } from "../service/contexts.ts";
@@ -37,7 +37,7 @@ export async function decideReaction(
   const ctx = createReactionContext(runtime, scope, info);
   try {
     await requireMain(runtime).replay.settle();
-    await reaction.run(ctx, event as MessageShape<typeof reaction.event>);
+    await reaction.run(ctx, event);
   } catch (error) {
     throw translateHandlerError(error);
   }

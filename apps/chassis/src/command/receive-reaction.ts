@@ -33,7 +33,7 @@ export async function receiveReaction(
   scope: CallScope,
 ): Promise<void> {
   const reaction = runtime.domain.reactions.get(event.subscription.slice(reactionPrefix.length));
-  if (reaction === undefined || reaction.event.typeName !== event.type) {
+  if (reaction === undefined || reaction.eventType !== event.type) {
     throw new QuartetError("unimplemented", `No reaction here takes ${event.type} as ${event.subscription}.`);
   }
   const message = decodeEvent(runtime, reaction, event);

@@ -1,3 +1,4 @@
+import { createMonthSql, type Month, monthsAround } from "../pbtable/month.ts";
 import { quoteLiteral } from "../schema/identifier.ts";
 
 /** Name of the publication that carries the outbox, in every database that has one. */
@@ -26,7 +27,7 @@ export function outboxSql(now: Date): readonly string[] {
   place bigint generated always as identity
 ) partition by range (id)`,
     "create table if not exists quartet.outbox_default partition of quartet.outbox default",
-    ...monthsAround(now).map(createMonthSql),
+    ...monthsAround(now).map(createPartitionSql),
   ];
 }
 
@@ -35,26 +36,11 @@ export const createOutboxPublicationSql =
   `create publication ${outboxPublication} for table quartet.outbox ` +
   "with (publish = 'insert', publish_via_partition_root = true)";
 
-interface Month {
-  readonly name: string;
-  readonly from: Date;
-  readonly to: Date;
-}
-
-/** Last month (late clocks) to a year ahead: `apply` runs with every deployment. */
-function monthsAround(now: Date): Month[] {
-  return Array.from({ length: 14 }, (_, index) => {
-    const from = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + index - 1, 1));
-    const to = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + index, 1));
-    return { name: `outbox_${from.toISOString().slice(0, 7).replace("-", "_")}`, from, to };
-  });
-}
-
-function createMonthSql(month: Month): string {
-  const bounds = `from (${quoteLiteral(smallestId(month.from))}) to (${quoteLiteral(smallestId(month.to))})`;
-  const create = `create table if not exists quartet.${month.name} partition of quartet.outbox for values ${bounds}`;
-  // A month that came before its partition has its rows in the default one already, and stays there.
-  return `do $$ begin ${create}; exception when check_violation then null; end $$`;
+function createPartitionSql({ suffix, from, to }: Month): string {
+  return createMonthSql("quartet.outbox", `quartet.outbox_${suffix}`, [
+    quoteLiteral(smallestId(from)),
+    quoteLiteral(smallestId(to)),
+  ]);
 }
 
 /** The smallest UUID whose first 48 bits are the time in ms (RFC 9562, section 5.7). */

@@ -1,12 +1,20 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, Message, MessageShape } from "@bufbuild/protobuf";
 import type { ReactionContext } from "./contexts.ts";
 
 /** Code that runs once for each event of a type: its effect happens exactly once. */
 export interface Reaction {
   /** Unique in the domain; names the subscription, so that renaming it subscribes anew. */
   readonly name: string;
+  /** The type of the events. */
+  readonly eventType: string;
+  /** The message that is their data. */
   readonly event: DescMessage;
-  run(ctx: ReactionContext, event: MessageShape<DescMessage>): Promise<void>;
+  /** The message whose `option (quartet.v1.subscription)` says how they are delivered. */
+  readonly settings: DescMessage;
+  /** The message of the table whose changes the events are; it must publish them. */
+  readonly changesOf?: DescMessage;
+  /** @throws QuartetError `unprocessable_event` when the event is none that the reaction can take. */
+  run(ctx: ReactionContext, event: Message): Promise<void>;
 }
 
 /** Defines a reaction to an event: a decision like a command's, with the event in place of the request. */
@@ -15,5 +23,11 @@ export function reaction<E extends DescMessage>(
   name: string,
   run: (ctx: ReactionContext, event: MessageShape<E>) => Promise<void>,
 ): Reaction {
-  return { name, event, run: (ctx, message) => run(ctx, message as MessageShape<E>) };
+  return {
+    name,
+    eventType: event.typeName,
+    event,
+    settings: event,
+    run: (ctx, message) => run(ctx, message as MessageShape<E>),
+  };
 }

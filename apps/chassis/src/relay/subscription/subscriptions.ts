@@ -31,11 +31,11 @@ export function declareSubscriptions(domain: Domain): readonly DeclaredSubscript
     system(systemSubscriptions.operations, "class:crud", [CommandAcceptedSchema.typeName]),
     system(systemSubscriptions.decisions, "class:micro", [CommandAcceptedSchema.typeName]),
     ...[...domain.reactions.values()].map((reaction) => {
-      const settings = getOption(reaction.event, options.subscription);
+      const settings = getOption(reaction.settings, options.subscription);
       return {
         name: reactionPrefix + reaction.name,
         endpoint: "class:micro",
-        types: [reaction.event.typeName],
+        types: [reaction.eventType],
         concurrency: settings.concurrency || defaultConcurrency,
         delivery: settings.delivery,
       };

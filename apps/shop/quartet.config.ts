@@ -1,5 +1,6 @@
 import { defineDomain } from "@quartet/chassis";
 import { catalog, storeProduct } from "./src/catalog/catalog.ts";
+import { commitPrice, notePrice } from "./src/catalog/prices.ts";
 import { schema } from "./src/gen/domain.ts";
 import { confirmOrder, requestPayment, shipOrder } from "./src/orders/order-saga.ts";
 import {
@@ -20,6 +21,7 @@ export default defineDomain({
   services: [catalog, stockKeeping, orders, packing, payments],
   writes: [
     storeProduct,
+    commitPrice,
     commitStockAdjustment,
     commitOrder,
     commitPayment,
@@ -48,5 +50,5 @@ export default defineDomain({
     },
     { verb: "GET", path: "/v1/orders/order-1" },
   ],
-  reactions: [confirmOrder, requestPayment, shipOrder],
+  reactions: [confirmOrder, requestPayment, shipOrder, notePrice],
 });

@@ -440,28 +440,31 @@ describe("dead letters", () => {
       return found.rows[0]?.pb;
     });
 
-  test("an intent of a type that nobody knows is a dead letter with attempts and answer", async () => {
-    const writes = [{ "@type": "type.googleapis.com/shop.v1.Unheard", sku: "a" }];
+  test("an intent that cannot be read is a dead letter with attempts and answer", async () => {
+    const writes = [{ "@type": "type.googleapis.com/shop.v1.CommitOrder", quantity: "Unheard" }];
     const eventId = await publishIntent({ operationId: "", writes });
     const letter = await letterOf(eventId);
     expect(letter).toMatchObject({ subscription: "intents", attempts: 1, lastStatus: 422, eventId });
     expect(letter.lastAnswer).toContain("unprocessable_event");
     expect(letter.destination).toBe(`${cluster.url("crud")}/_quartet/inbox`);
-    expect(letter.eventData).toContain("shop.v1.Unheard");
+    expect(letter.eventData).toContain("Unheard");
   });
 
-  test("an intent that names no write of this build is parked, as a newer one may know it, and holds up nothing", async () => {
-    const writes = [{ "@type": "type.googleapis.com/shop.v1.OrderPaid", orderId: "a" }];
-    const eventId = await publishIntent({ operationId: "", writes });
-    const parked = await pollUntil("a parked event", async () => {
-      const found = await events.query(
-        "select attempts, last_status from quartet.parked join quartet.log using (seq) where event_id = $1",
-        [eventId],
-      );
-      return found.rows[0];
-    });
-    expect(parked).toMatchObject({ attempts: expect.any(Number), last_status: 501 });
-    const sku = await offerProduct(door);
-    expect((await placeOrder(door, { sku })).status).toBe(200);
-  });
+  test.each(["shop.v1.OrderPaid", "shop.v1.Unheard"])(
+    "an intent to write %s is parked, as a newer build may know how, and holds up nothing",
+    async (type) => {
+      const writes = [{ "@type": `type.googleapis.com/${type}`, orderId: "a" }];
+      const eventId = await publishIntent({ operationId: "", writes });
+      const parked = await pollUntil("a parked event", async () => {
+        const found = await events.query(
+          "select attempts, last_status from quartet.parked join quartet.log using (seq) where event_id = $1",
+          [eventId],
+        );
+        return found.rows[0];
+      });
+      expect(parked).toMatchObject({ attempts: expect.any(Number), last_status: 501 });
+      const sku = await offerProduct(door);
+      expect((await placeOrder(door, { sku })).status).toBe(200);
+    },
+  );
 });

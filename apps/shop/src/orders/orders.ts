@@ -11,28 +11,27 @@ const defaultPageSize = 20;
 
 export const orders = service(Orders, {
   getOrder: query(async (ctx, { orderId }) => {
-    const order = await ctx.table(OrderSchema).get(orderId);
+    const order = await ctx.table(OrderSchema).getStored(orderId);
     if (order === undefined) {
       throw new QuartetError("not_found", `There is no order ${orderId}.`, { field: "order_id" });
     }
     return order;
   }),
 
-  listOrders: query(async (ctx, { customer, pageSize }) => {
+  listOrders: query(async (ctx, { customer, pageSize, pageToken }) => {
     if (customer === "") throw new QuartetError("invalid_argument", "Whose orders?", { field: "customer" });
     if (pageSize < 0 || pageSize > maxPageSize) {
       throw new QuartetError("invalid_argument", `page_size is ${pageSize}, not 1 to ${maxPageSize}.`, {
         field: "page_size",
       });
     }
-    const rows = await ctx.db
-      .selectFrom("shop.orders")
-      .select("pb")
-      .where("customer", "=", customer)
-      .orderBy("place_time", "desc")
-      .limit(pageSize || defaultPageSize)
-      .execute();
-    return { orders: rows.map((row) => ctx.table(OrderSchema).decode(row.pb)) };
+    const page = await ctx.table(OrderSchema).list({
+      where: { customer },
+      orderBy: ["placeTime desc"],
+      pageSize: pageSize || defaultPageSize,
+      pageToken,
+    });
+    return { orders: page.messages, nextPageToken: page.nextPageToken };
   }),
 
   /** Refuses early what cannot be; the write decides for good, since the replica may be behind. */

@@ -1,6 +1,10 @@
+import type { DescMessage } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
+import { tableOf } from "../schema/table.ts";
+import { newBuild, oldBuild, oldFields, type TestBuild, testBuild } from "../schema/test-builds.ts";
 import { EverythingSchema, LineSchema, type LooseMessage, make } from "../schema/test-schema.ts";
+import { TableWriter } from "./table-writer.ts";
 import { createTables, LooseWriter, storedRow } from "./test-table.ts";
 
 let database: TestDatabase;
@@ -10,6 +14,37 @@ beforeAll(async () => {
   await createTables(database, [EverythingSchema]);
 });
 afterAll(() => database[Symbol.asyncDispose]());
+
+/** The orders of a build. */
+class LooseOrders {
+  readonly writer: TableWriter<DescMessage>;
+  readonly #database: TestDatabase;
+
+  constructor(build: TestBuild, opened: TestDatabase) {
+    this.#database = opened;
+    this.writer = new TableWriter(tableOf(build.message("Order")), opened.pool, build.registry);
+  }
+
+  async get(orderId: string): Promise<LooseMessage | undefined> {
+    return (await this.writer.get(orderId)) as LooseMessage | undefined;
+  }
+
+  async edit(orderId: string, edit: (draft: LooseMessage) => void): Promise<void> {
+    await this.writer.update(orderId, (draft) => edit(draft as LooseMessage));
+  }
+
+  update(orderId: string, changes: object): Promise<void> {
+    return this.edit(orderId, (draft) => void Object.assign(draft, changes));
+  }
+
+  async stored(orderId: string): Promise<Record<string, unknown>> {
+    const rows = await this.#database.query<{ pb: Record<string, unknown> }>(
+      "select pb from test.orders where order_id = $1",
+      [orderId],
+    );
+    return rows[0]?.pb ?? {};
+  }
+}
 
 let count = 0;
 
@@ -25,6 +60,76 @@ async function edited(stored: Record<string, unknown>, edit: (draft: LooseMessag
 const touch = (draft: LooseMessage) => {
   draft["fInt32"] = 7;
 };
+
+describe("builds of one table", () => {
+  const gift = { "@type": "type.googleapis.com/shop.v1.Gift", text: "kept", inner: null };
+  let oldOrders: LooseOrders;
+  let newOrders: LooseOrders;
+
+  beforeAll(async () => {
+    await createTables(database, [newBuild.message("Order")]);
+    oldOrders = new LooseOrders(oldBuild, database);
+    newOrders = new LooseOrders(newBuild, database);
+  });
+
+  test("keep an Any that one of them does not know, through every way to write", async () => {
+    await database.query("insert into test.orders (pb) values ($1)", [
+      { orderId: "a", extra: gift, extras: [gift] },
+    ]);
+    await oldOrders.update("a", { note: "old" });
+    const read = await oldOrders.get("a");
+    await oldOrders.writer.insert({ ...read, orderId: "copy" });
+    for (const orderId of ["a", "copy"]) {
+      expect(await oldOrders.stored(orderId)).toMatchObject({ note: "old", extra: gift, extras: [gift] });
+    }
+  });
+
+  test("each set a member of a oneof: the one that did not know the other set it later", async () => {
+    await newOrders.writer.insert({ orderId: "b", payment: { case: "crypto", value: "c" } });
+    expect((await oldOrders.get("b"))?.["payment"]).toEqual({ case: undefined });
+    await oldOrders.update("b", { payment: { case: "card", value: "1" } });
+    expect(await oldOrders.stored("b")).toMatchObject({ card: "1", crypto: "c" });
+    for (const orders of [oldOrders, newOrders]) {
+      expect((await orders.get("b"))?.["payment"]).toEqual({ case: "card", value: "1" });
+    }
+    await newOrders.update("b", {
+      payment: { case: "loan", value: make(newBuild.message("Line"), { sku: "l" }) },
+    });
+    const stored = await newOrders.stored("b");
+    expect(stored).toMatchObject({ loan: { sku: "l" } });
+    expect(stored).not.toHaveProperty("card");
+    expect(stored).not.toHaveProperty("crypto");
+  });
+
+  test("keep each other's nested fields while lists shrink, move and change at once", async () => {
+    const lines = ["a", "b", "c"].map((sku) => ({ sku, engraving: `for ${sku}` }));
+    await newOrders.writer.insert({ orderId: "c", lines });
+    await oldOrders.edit("c", (draft) => {
+      const [first, , last] = draft["lines"] as LooseMessage[];
+      draft["lines"] = [last, Object.assign(first ?? {}, { quantity: 5 })];
+    });
+    expect((await newOrders.stored("c"))["lines"]).toMatchObject([
+      { sku: "c", engraving: "for c" },
+      { sku: "a", engraving: "for a", quantity: 5 },
+    ]);
+  });
+
+  test("still read and keep a field that one of them has deleted and reserved", async () => {
+    await newOrders.writer.insert({ orderId: "d", note: "kept", gift: { text: "x" } });
+    const { note: _, ...fields } = oldFields;
+    const table = { name: "test.orders", key: ["order_id"] };
+    const kinds = { Kind: ["KIND_UNSPECIFIED"] };
+    const without = testBuild({
+      enums: kinds,
+      messages: { Line: { fields: { sku: "string" } }, Order: { table, fields } },
+    });
+    const lastOrders = new LooseOrders(without, database);
+    await lastOrders.update("d", { card: "x", payment: { case: "card", value: "1" } });
+    expect(await newOrders.stored("d")).toMatchObject({ note: "kept", card: "1", gift: { text: "x" } });
+    const [row] = await database.query("select note from test.orders where order_id = 'd'");
+    expect(row).toEqual({ note: "kept" });
+  });
+});
 
 describe("an update by a build that knows less", () => {
   test("keeps fields it does not know, of any type", async () => {

@@ -1,10 +1,17 @@
 export { type ErrorCode, errorCodes } from "./error/error-codes.ts";
 export { type ErrorExtras, QuartetError } from "./error/quartet-error.ts";
+export type { Filter } from "./pbtable/filter.ts";
 export type { ReadonlyKysely } from "./pbtable/kysely.ts";
+export type { ListOptions, ListQuery, Page } from "./pbtable/list-rows.ts";
+export { versionOf } from "./pbtable/message-version.ts";
+export type { OrderBy } from "./pbtable/order-by.ts";
+export type { RowChanges } from "./pbtable/row-changes.ts";
+export type { Stored } from "./pbtable/stored.ts";
+export type { RecordedChange, RowPatch, TableHistory } from "./pbtable/table-history.ts";
 export type { KeyPart, TableKey } from "./pbtable/table-key.ts";
 export type { TableReader } from "./pbtable/table-reader.ts";
-export type { PbRow, TableTypes } from "./pbtable/table-types.ts";
-export type { TableWriter } from "./pbtable/table-writer.ts";
+export type { HistoryRow, PbRow, TableTypes, ViewColumns, ViewRow } from "./pbtable/table-types.ts";
+export type { Expected, TableWriter } from "./pbtable/table-writer.ts";
 export type {
   CallContext,
   CommandContext,
@@ -14,6 +21,7 @@ export type {
   ServiceClient,
 } from "./service/contexts.ts";
 export { type Domain, type DomainDefinition, defineDomain, type ExampleRequest } from "./service/domain.ts";
+export { type Change, onChange } from "./service/on-change.ts";
 export { type Reaction, reaction } from "./service/reaction.ts";
 export {
   type Command,

@@ -10,6 +10,7 @@ import type { TableTypes } from "../pbtable/table-types.ts";
 import { TableWriter } from "../pbtable/table-writer.ts";
 import { aggregateTypeOf } from "../schema/event.ts";
 import { encodeJson } from "../schema/json.ts";
+import { printStorable } from "../schema/storable-json.ts";
 import { tableOf } from "../schema/table.ts";
 import { type DecidedEvent, type DecidedWrite, decideEvent } from "../service/decision.ts";
 import type { Domain } from "../service/domain.ts";
@@ -21,6 +22,8 @@ export interface Cause {
   readonly causeId: string;
   /** Orders events that name no key. Empty for reactions: then the cause orders them. */
   readonly operationId: string;
+  /** Who asked. Undefined for reactions, and where the operation says it. */
+  readonly principal?: string | undefined;
   readonly acceptTime: Date;
   /** The version that the client's `If-Match` names. */
   readonly expectedVersion?: bigint | undefined;
@@ -62,7 +65,7 @@ export function sealEvents(events: readonly DecidedEvent[], cause: Cause, regist
     aggregateType: aggregateTypeOf(desc),
     aggregateId: key ?? (cause.operationId || cause.causeId),
     type: desc.typeName,
-    payload: JSON.stringify(encodeJson(desc, event as never, registry)),
+    payload: printStorable(encodeJson(desc, event as never, registry)),
     causationId: cause.causeId,
     correlationId: cause.operationId || undefined,
     traceparent: cause.traceparent,

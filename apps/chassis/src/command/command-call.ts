@@ -1,5 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { DomainMethod } from "../service/domain.ts";
+import type { Answer } from "./answer.ts";
 
 /** One command on its way: what was asked, by whom, under which operation, until when. */
 export interface CommandCall {
@@ -23,7 +24,7 @@ export type CommandOutcome = CommandAnswer | CommandAcceptance;
 
 export interface CommandAnswer {
   readonly kind: "answered";
-  readonly answer: Message;
+  readonly answer: Answer;
   /** For the `Quartet-Position` header: reads at or past it see the effects. */
   readonly position: string | undefined;
   /** The answer of an earlier request with the same key. */

@@ -2,7 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { PoolClient } from "pg";
 import type { OperationRecord } from "../gen/quartet/v1/operation_pb.ts";
 import { claimEvent } from "../inbox/claim-event.ts";
-import { runTransaction } from "../pbtable/run-transaction.ts";
+import { type Attribution, runTransaction } from "../pbtable/run-transaction.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import type { DecidedEvent, DecidedWrite } from "../service/decision.ts";
 import { applyWrites, type Cause } from "./apply-writes.ts";
@@ -48,10 +48,22 @@ export type CommitResult =
  */
 export async function commitIntent(runtime: Runtime, commit: Commit): Promise<CommitResult> {
   try {
-    return await runTransaction(requireWriter(runtime), (client) => commitInside(client, runtime, commit));
+    return await runTransaction(
+      requireWriter(runtime),
+      (client) => commitInside(client, runtime, commit),
+      attributionOf(commit),
+    );
   } catch (error) {
     throw translateDatabaseError(error);
   }
+}
+
+/** Whose changes the transaction makes, as histories record it. */
+function attributionOf({ cause, head }: Commit): Attribution {
+  return {
+    principal: cause.principal ?? head?.principal ?? "",
+    operationId: cause.operationId || cause.causeId,
+  };
 }
 
 async function commitInside(client: PoolClient, runtime: Runtime, commit: Commit): Promise<CommitResult> {

@@ -64,14 +64,21 @@ export function readIntent(intent: Intent, registry: Registry): ReadIntent {
   };
 }
 
+/**
+ * @throws QuartetError `unimplemented` when this build does not know the type, since another one may;
+ * `unprocessable_event` when there is nothing, or not what its type says.
+ */
 export function unpack(any: Any | undefined, registry: Registry) {
-  const desc = any === undefined ? undefined : registry.getMessage(any.typeUrl.split("/").at(-1) ?? "");
-  const message = any === undefined ? undefined : anyUnpack(any, registry);
-  if (desc === undefined || message === undefined) {
-    throw new QuartetError(
-      "unprocessable_event",
-      `This build does not know ${any?.typeUrl ?? "an empty Any"}.`,
-    );
+  if (any === undefined || any.typeUrl === "") {
+    throw new QuartetError("unprocessable_event", "An Any of the event is empty.");
+  }
+  const desc = registry.getMessage(any.typeUrl.split("/").at(-1) ?? "");
+  if (desc === undefined) {
+    throw new QuartetError("unimplemented", `This build does not know ${any.typeUrl}.`);
+  }
+  const message = anyUnpack(any, registry);
+  if (message === undefined) {
+    throw new QuartetError("unprocessable_event", `An Any of the event is no ${any.typeUrl}.`);
   }
   return { desc, message };
 }

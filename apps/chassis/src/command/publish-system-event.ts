@@ -1,6 +1,7 @@
 import type { DescMessage, MessageShape, Registry } from "@bufbuild/protobuf";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
 import { encodeJson } from "../schema/json.ts";
+import { printStorable } from "../schema/storable-json.ts";
 
 /** An event of the platform itself, ordered by the operation it is about. */
 export function systemEvent<D extends DescMessage>(
@@ -19,7 +20,7 @@ export function systemEvent<D extends DescMessage>(
     aggregateType: "quartet.operation",
     aggregateId: facts.key,
     type: desc.typeName,
-    payload: JSON.stringify(encodeJson(desc, message, registry)),
+    payload: printStorable(encodeJson(desc, message, registry)),
     causationId: facts.causationId,
     correlationId: facts.key,
     traceparent: facts.traceparent,

@@ -1,3 +1,4 @@
+import type { Message } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
 import type { OperationRecord } from "../gen/quartet/v1/operation_pb.ts";
 import { createEventId } from "../outbox/event-id.ts";
@@ -68,14 +69,14 @@ export async function readKnown(runtime: Runtime, call: CommandCall): Promise<Op
 }
 
 /** The answer that a decision gives once its writes have run. */
-export function answerOf(decision: Decision, results: readonly CommandAnswer["answer"][]) {
+export function answerOf(decision: Decision, results: readonly Message[]): Message | undefined {
   return decision.answer instanceof Written ? results[decision.answer.index] : decision.answer;
 }
 
 async function answered(
   runtime: Runtime,
   call: CommandCall,
-  answer: CommandAnswer["answer"],
+  answer: Message,
   replayed: boolean,
 ): Promise<CommandAnswer> {
   return {

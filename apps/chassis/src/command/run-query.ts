@@ -1,8 +1,10 @@
-import { create, type Message } from "@bufbuild/protobuf";
+import { create, type DescMessage, type Message, type MessageInitShape } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
+import { Stored } from "../pbtable/stored.ts";
 import { sqlStateOf } from "../pbtable/translate-error.ts";
 import { parsePosition } from "../position/position.ts";
 import type { DomainMethod } from "../service/domain.ts";
+import type { Answer } from "./answer.ts";
 import { type CallScope, createCallContext, createQueryContext } from "./handler-context.ts";
 import { type Runtime, requireMain } from "./runtime.ts";
 import { translateHandlerError } from "./translate-handler-error.ts";
@@ -22,7 +24,7 @@ export async function runReadOnly(
   request: Message,
   scope: CallScope,
   position: string | undefined,
-): Promise<Message> {
+): Promise<Answer> {
   const { handler } = method;
   try {
     if (handler.kind === "compute") {
@@ -37,10 +39,7 @@ export async function runReadOnly(
       await requireMain(runtime).replay.wait(parsePosition(position), limitMs, scope.signal);
     }
     const run = async () =>
-      create(
-        method.desc.output,
-        (await handler.run(createQueryContext(runtime, scope), request as never)) as never,
-      );
+      toAnswer(method, await handler.run(createQueryContext(runtime, scope), request as never));
     return await run().catch((error: unknown) => {
       // A replica cancels queries that conflict with recovery: the same read succeeds when it is done again.
       if (sqlStateOf(error) === "40001") return run();
@@ -49,4 +48,13 @@ export async function runReadOnly(
   } catch (error) {
     throw translateHandlerError(error);
   }
+}
+
+function toAnswer(method: DomainMethod, result: MessageInitShape<DescMessage> | Stored<DescMessage>): Answer {
+  if (!(result instanceof Stored)) return create(method.desc.output, result);
+  if (result.desc.typeName === method.desc.output.typeName) return result;
+  throw new QuartetError(
+    "internal",
+    `${method.name} answered with a stored ${result.desc.typeName}, not a ${method.desc.output.typeName}.`,
+  );
 }

@@ -1,9 +1,11 @@
-import { fromJson, type JsonValue, type Message, toJsonString } from "@bufbuild/protobuf";
+import { type JsonValue, type Message, toJsonString } from "@bufbuild/protobuf";
 import { homeOf, servesKind } from "../class/service-class.ts";
+import { messageOf } from "../command/answer.ts";
 import { runReadOnly } from "../command/run-query.ts";
 import type { Runtime } from "../command/runtime.ts";
 import { isErrorCode } from "../error/error-codes.ts";
 import { QuartetError } from "../error/quartet-error.ts";
+import { decodeStoredJson } from "../schema/json.ts";
 import type { CallContext } from "../service/contexts.ts";
 import type { DomainMethod } from "../service/domain.ts";
 import type { ClassUpstreams } from "./upstream/class-upstreams.ts";
@@ -24,7 +26,7 @@ export async function callDown(
   const pool = upstreams.of(home);
   if (!pool.isEmpty) return callOver(pool, runtime, method, request, context);
   if (method.handler.kind === "compute" || servesKind(runtime.found.serviceClass, method.handler.kind)) {
-    return runReadOnly(runtime, method, request, context, undefined);
+    return messageOf(await runReadOnly(runtime, method, request, context, undefined));
   }
   throw new QuartetError("unavailable", `No ${home} is configured for ${method.name}.`, {
     fix: `Set QUARTET_${home.toUpperCase()}_URLS.`,
@@ -56,7 +58,7 @@ async function callOver(
       });
       const json = (await answer.body.json()) as JsonValue;
       if (answer.statusCode !== 200) throw readConnectError(json, method.name);
-      return fromJson(method.desc.output, json, { ignoreUnknownFields: true, registry });
+      return decodeStoredJson(method.desc.output, json, registry);
     } catch (error) {
       failure = error;
       if (!isUnreachable(error)) break;

@@ -1,15 +1,19 @@
 import { create, type DescMethodUnary, type Message } from "@bufbuild/protobuf";
 import { type Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { answerVersion, messageOf } from "../command/answer.ts";
 import type { Runtime } from "../command/runtime.ts";
 import { toProblem, toQuartetError } from "../error/problem.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { rpcNumberOf } from "../error/rpc-number.ts";
 import { ProblemSchema } from "../gen/quartet/v1/problem_pb.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import { requireKnownAnys } from "../schema/json.ts";
+import { lenientRegistry } from "../schema/unknown-any.ts";
 import type { DomainMethod } from "../service/domain.ts";
 import { readCallMeta } from "./call-meta.ts";
 import { dispatch } from "./dispatch.ts";
+import { entityTagOf } from "./entity-tag.ts";
 import { maxBodyBytes } from "./read-body.ts";
 import { withinDeadline } from "./within-deadline.ts";
 
@@ -17,7 +21,8 @@ import { withinDeadline } from "./within-deadline.ts";
 export function createConnectHandler(runtime: Runtime): ReturnType<typeof connectNodeAdapter> {
   return connectNodeAdapter({
     readMaxBytes: maxBodyBytes,
-    jsonOptions: { registry: runtime.domain.registry, alwaysEmitImplicit: true },
+    // Lenient, so that an answer may hold an Any of a newer build.
+    jsonOptions: { registry: lenientRegistry(runtime.domain.registry), alwaysEmitImplicit: true },
     routes: (router) => registerMethods(router, runtime),
   });
 }
@@ -37,6 +42,7 @@ async function answerRpc(
   context: HandlerContext,
 ): Promise<Message> {
   try {
+    requireKnownAnys(method.desc.input, request, runtime.domain.registry);
     const meta = readCallMeta(Object.fromEntries(context.requestHeader));
     const first = await withinDeadline(
       meta.deadlineMs,
@@ -45,7 +51,9 @@ async function answerRpc(
     if (first.kind === "accepted") throw notYet(first.operationId);
     if (first.position !== undefined) context.responseHeader.set("Quartet-Position", first.position);
     if (first.replayed) context.responseHeader.set("Idempotency-Replayed", "true");
-    return first.answer;
+    const version = answerVersion(first.answer);
+    if (version !== undefined) context.responseHeader.set("ETag", entityTagOf(version));
+    return messageOf(first.answer);
   } catch (error) {
     throw toConnectError(runtime, error);
   }

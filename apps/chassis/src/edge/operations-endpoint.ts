@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { toJsonString } from "@bufbuild/protobuf";
 import { isIssued } from "../command/operation-id.ts";
 import { isEnded, operationReader } from "../command/operations.ts";
 import { type Runtime, requireMain } from "../command/runtime.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { OperationSchema } from "../gen/quartet/v1/operation_pb.ts";
+import { encodeJson } from "../schema/json.ts";
 import { readCallMeta } from "./call-meta.ts";
 import { toAcceptedOperation, toOperation } from "./operation-answer.ts";
 import { requestSignal } from "./request-signal.ts";
@@ -43,5 +43,5 @@ export async function answerOperation(
   const operation = record === undefined ? toAcceptedOperation(operationId) : toOperation(record);
   if (!operation.done) response.setHeader("Retry-After", 1);
   response.setHeader("Content-Type", "application/json");
-  response.end(toJsonString(OperationSchema, operation, { registry, alwaysEmitImplicit: true }));
+  response.end(JSON.stringify(encodeJson(OperationSchema, operation, registry)));
 }

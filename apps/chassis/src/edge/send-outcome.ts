@@ -1,13 +1,20 @@
 import type { ServerResponse } from "node:http";
-import { toJsonString } from "@bufbuild/protobuf";
+import { type Registry, toJsonString } from "@bufbuild/protobuf";
+import { type Answer, answerVersion } from "../command/answer.ts";
 import type { CommandOutcome } from "../command/command-call.ts";
 import type { Runtime } from "../command/runtime.ts";
 import { OperationSchema } from "../gen/quartet/v1/operation_pb.ts";
+import { Stored } from "../pbtable/stored.ts";
+import { encodeJson } from "../schema/json.ts";
 import type { DomainMethod } from "../service/domain.ts";
 import type { CallMeta } from "./call-meta.ts";
+import { entityTagOf, isKnown } from "./entity-tag.ts";
 import { toAcceptedOperation } from "./operation-answer.ts";
 
-/** Answers a REST request: 200 with the method's output, or 202 with the operation that will have it. */
+/**
+ * Answers a REST request: 200 with the method's output, 304 when the client has that already, or 202 with the operation
+ * that will have it.
+ */
 export function sendOutcome(
   runtime: Runtime,
   response: ServerResponse,
@@ -32,8 +39,22 @@ export function sendOutcome(
   }
   if (outcome.position !== undefined) response.setHeader("Quartet-Position", outcome.position);
   if (outcome.replayed) response.setHeader("Idempotency-Replayed", "true");
+  const version = answerVersion(outcome.answer);
+  if (version !== undefined) {
+    const tag = entityTagOf(version);
+    response.setHeader("ETag", tag);
+    if (method.handler.kind === "query" && isKnown(tag, meta.knownTags)) {
+      response.removeHeader("Content-Type");
+      response.writeHead(304).end();
+      return;
+    }
+  }
   response.writeHead(200);
-  response.end(
-    toJsonString(method.desc.output, outcome.answer as never, { registry, alwaysEmitImplicit: true }),
-  );
+  response.end(formatAnswer(method, outcome.answer, registry));
+}
+
+/** A stored row is its own text: nothing is parsed and nothing made. */
+function formatAnswer(method: DomainMethod, answer: Answer, registry: Registry): string {
+  if (answer instanceof Stored) return answer.text;
+  return JSON.stringify(encodeJson(method.desc.output, answer as never, registry));
 }

@@ -1,10 +1,22 @@
 import { Kysely, PostgresDialect } from "kysely";
 import type { Pool, PoolClient } from "pg";
+import { StatementNames } from "./statement-names.ts";
 import type { TableTypes } from "./table-types.ts";
 import { sqlStateOf } from "./translate-error.ts";
 
 /** The part of Kysely that cannot write, by type. What a login may write is the database's to say. */
 export type ReadonlyKysely = Pick<Kysely<TableTypes>, "selectFrom" | "with" | "withRecursive" | "fn">;
+
+/** Of the queries of a domain's code. */
+const names = new StatementNames(500);
+
+/**
+ * Named, a query is parsed once per connection, and its virtual columns are not looked up anew each time: a quarter
+ * more queries a second. Not so `select *`: once the table has a column more, Postgres refuses to run what it prepared.
+ */
+function nameQuery(text: string): { readonly text: string; readonly name?: string } {
+  return text.replaceAll("(*)", "").includes("*") ? { text } : names.name(text);
+}
 
 /** Kysely over a pool, for reads outside transactions. A connection that comes back inside one is thrown away. */
 export function createReader(pool: Pool): ReadonlyKysely {
@@ -13,7 +25,7 @@ export function createReader(pool: Pool): ReadonlyKysely {
     let broken = false;
     const query = async (text: string, values: unknown[]) => {
       try {
-        return await client.query(text, values);
+        return await client.query({ ...nameQuery(text), values });
       } catch (error) {
         broken ||= sqlStateOf(error) === undefined;
         throw error;
@@ -39,7 +51,7 @@ function isIdle(client: PoolClient): boolean {
 /** Kysely over the connection of a running transaction. Needs no disposal: the connection's owner ends it. */
 export function createTransactionKysely(client: PoolClient): Kysely<TableTypes> {
   const connection = {
-    query: client.query.bind(client),
+    query: (text: string, values: unknown[]) => client.query({ ...nameQuery(text), values }),
     release: () => undefined,
   } as unknown as PoolClient; // Kysely uses query and release alone; release must not give the connection back here.
   return new Kysely<TableTypes>({

@@ -1,5 +1,4 @@
-import type { DescField, JsonObject } from "@bufbuild/protobuf";
-import { reflect } from "@bufbuild/protobuf/reflect";
+import type { JsonObject } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
@@ -7,6 +6,7 @@ import { encodeJson } from "../schema/json.ts";
 import { tableOf } from "../schema/table.ts";
 import { arbitraryMessage } from "../schema/test-arbitrary.ts";
 import { EverythingSchema, type LooseMessage, make, testRegistry } from "../schema/test-schema.ts";
+import { expectedColumns } from "./test-columns.ts";
 import { createTables, LooseWriter } from "./test-table.ts";
 
 let database: TestDatabase;
@@ -38,7 +38,7 @@ describe("a row", () => {
         expect(read).toBeDefined();
         if (read === undefined) return;
         expect(jsonOf(read)).toEqual(jsonOf(stored));
-        expect(columns).toMatchObject(columnsOf(stored));
+        expect(columns).toMatchObject(expectedColumns(tableOf(EverythingSchema), stored, testRegistry));
         expect(columns["version"]).toBe(1n);
       }),
       { numRuns: 150 },
@@ -118,49 +118,4 @@ describe("a row", () => {
 
 function jsonOf(message: LooseMessage): JsonObject {
   return encodeJson(EverythingSchema, message, testRegistry) as JsonObject;
-}
-
-/** What the generated columns must show of a message. */
-function columnsOf(message: LooseMessage): Record<string, unknown> {
-  const json = jsonOf(message);
-  return Object.fromEntries(
-    tableOf(EverythingSchema).columns.map((column) => {
-      const field = EverythingSchema.fields.find((candidate) => candidate.name === column.name);
-      if (field === undefined) throw new Error(`no field ${column.name}`);
-      const shown = json[column.path[0] ?? ""] ?? null;
-      return [
-        column.name,
-        shown === null || column.sqlType === "jsonb" ? shown : columnValue(message, field, shown),
-      ];
-    }),
-  );
-}
-
-function columnValue(message: LooseMessage, field: DescField, shown: unknown): unknown {
-  const reflected = reflect(EverythingSchema, message);
-  const sqlType = tableOf(EverythingSchema).columns.find((column) => column.name === field.name)?.sqlType;
-  if (sqlType === "bytea") return Buffer.from(String(shown), "base64");
-  if (sqlType === "bigint") return BigInt(String(shown));
-  if (sqlType === "text" || sqlType === "numeric(20)") return String(shown);
-  if (sqlType === "timestamptz") {
-    const at = message["wTimestamp"] as { seconds: bigint; nanos: number };
-    return new Date(Number(at.seconds) * 1000 + Math.floor(at.nanos / 1e6));
-  }
-  if (sqlType === "interval") {
-    const { seconds, nanos } = message["wDuration"] as { seconds: bigint; nanos: number };
-    const microseconds = seconds * 1_000_000n + BigInt(Math.floor(nanos / 1_000));
-    return expect.toSatisfy((value: string) => microsecondsOf(value) === microseconds);
-  }
-  if (sqlType === "real")
-    return expect.toSatisfy((value: number) => Object.is(Math.fround(value), Number(shown)));
-  const value: unknown = field.fieldKind === "message" ? shown : reflected.get(field);
-  return typeof value === "string" ? Number(value) : value;
-}
-
-/** Reads an interval of hours, minutes and seconds. */
-function microsecondsOf(interval: string): bigint {
-  const [hours = "", minutes = "", seconds = ""] = interval.split(":");
-  const [whole = "", fraction = ""] = seconds.split(".");
-  const total = BigInt(hours) * 3_600n + BigInt(minutes) * 60n + BigInt(whole);
-  return total * 1_000_000n + BigInt(fraction.padEnd(6, "0"));
 }

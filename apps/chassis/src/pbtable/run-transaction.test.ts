@@ -93,6 +93,42 @@ describe("runTransaction", () => {
     expect(runs).toBe(1);
   });
 
+  test("tells triggers who asks, until it ends", async () => {
+    const settings = async (client: Pick<PoolClient, "query">) => {
+      const { rows } = await client.query<{ who: string | null; which: string | null }>(
+        `select current_setting('quartet.principal', true) as who,
+                current_setting('quartet.operation_id', true) as which`,
+      );
+      return rows[0];
+    };
+    const pool = database.openPool(undefined, { maxConnections: 1 });
+    for (const principal of [
+      "ann",
+      "o'hara",
+      "back\\slash '\\' --",
+      "",
+      "né 🎻",
+      "'; rollback; --",
+      "cut\0",
+    ]) {
+      const attribution = { principal, operationId: "op-1" };
+      const told = await runTransaction(pool, settings, attribution);
+      expect(told).toEqual({ who: principal.replace("\0", ""), which: "op-1" });
+      const after = await runTransaction(pool, settings);
+      expect([after?.who || null, after?.which || null]).toEqual([null, null]);
+    }
+  });
+
+  test("holds no connection while it waits to run again", async () => {
+    const pool = database.openPool(undefined, { maxConnections: 1 });
+    let runs = 0;
+    const losing = runTransaction(pool, async (client) => {
+      if (++runs === 1) await client.query("do $$ begin raise exception using errcode = '40P01'; end $$");
+    });
+    const [other] = await Promise.all([runTransaction(pool, async () => runs), losing]);
+    expect(other).toBe(1);
+  });
+
   test("whose connection is lost before COMMIT is unavailable, and the pool goes on", async () => {
     const lost = runTransaction(database.pool, async (client) => {
       await add(client, 1n);

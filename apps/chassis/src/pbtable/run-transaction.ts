@@ -1,36 +1,70 @@
-import type { Pool, PoolClient, QueryResult } from "pg";
+import { setTimeout as sleep } from "node:timers/promises";
+import { escapeLiteral, type Pool, type PoolClient, type QueryResult } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
 import { sqlStateOf, translateDatabaseError } from "./translate-error.ts";
 
 /** serialization_failure, deadlock_detected: the same transaction may succeed when it is run again. */
 const retriedSqlStates: ReadonlySet<string> = new Set(["40001", "40P01"]);
 const maxAttempts = 4;
+/** Before the second attempt, on average half of this; then twice as much each time. */
+const retryDelayMs = 10;
+
+/** Who asks for a transaction's changes. */
+export interface Attribution {
+  readonly principal: string;
+  readonly operationId: string;
+}
 
 /**
  * Runs `work` in one READ COMMITTED transaction and commits it. `work` may run more than once (serialization failure,
  * deadlock), so its effects must be in the transaction alone.
  *
+ * With an attribution, the settings `quartet.principal` and `quartet.operation_id` tell triggers about it until the
+ * transaction ends; they are empty or unset in others.
+ *
  * When COMMIT itself fails by a lost connection, the outcome is unknown and the error is `unavailable`.
  *
  * @throws QuartetError as {@link translateDatabaseError} makes it of an error of the database; what else `work` throws.
  */
-export async function runTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+export async function runTransaction<T>(
+  pool: Pool,
+  work: (client: PoolClient) => Promise<T>,
+  attribution?: Attribution,
+): Promise<T> {
+  const begin = beginSql(attribution);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await runOnce(pool, work);
+      return await runOnce(pool, begin, work);
     } catch (error) {
       if (attempt === maxAttempts || !retriedSqlStates.has(sqlStateOf(error) ?? "")) {
         throw translateDatabaseError(error);
       }
     }
+    // No connection is held meanwhile. Losers of one conflict must not meet again at once.
+    await sleep(Math.random() * retryDelayMs * 2 ** (attempt - 1));
   }
 }
 
-async function runOnce<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+/** One text, so that attribution costs no round trip. SET takes no bound values. */
+function beginSql(attribution: Attribution | undefined): string {
+  if (attribution === undefined) return "begin";
+  const { principal, operationId } = attribution;
+  return (
+    `begin; set local quartet.principal = ${settingSql(principal)}; ` +
+    `set local quartet.operation_id = ${settingSql(operationId)}`
+  );
+}
+
+/** U+0000 would end the text of the query. */
+function settingSql(value: string): string {
+  return escapeLiteral(value.replaceAll("\0", ""));
+}
+
+async function runOnce<T>(pool: Pool, begin: string, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await connect(pool);
   let broken: Error | undefined;
   try {
-    await client.query("begin");
+    await client.query(begin);
     const result = await work(client);
     requireCommitted(await client.query("commit"));
     return result;

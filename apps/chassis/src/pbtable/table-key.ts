@@ -1,9 +1,10 @@
-import type { Message } from "@bufbuild/protobuf";
-import { reflect } from "@bufbuild/protobuf/reflect";
+import type { DescField, Message } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
+import type { Column } from "../schema/column.ts";
+import { localValue } from "../schema/local-value.ts";
 import type { Table } from "../schema/table.ts";
 
-/** A value of one key column. */
+/** A value of one key column. An enum's is the number that messages have, or the name that columns have. */
 export type KeyPart = string | number | bigint | boolean;
 
 /** A row's key: the value of its key column, or one value per column, in order, when the key is composite. */
@@ -19,24 +20,34 @@ export function keyValues(table: Table, key: TableKey): unknown[] {
       `${table.name} has the key (${names}), not ${parts.length} values.`,
     );
   }
-  return parts.map((part) => (typeof part === "bigint" ? part.toString() : part));
+  return table.key.map((column, index) => boundPart(column, parts[index]));
 }
 
 /** The key of a message, for errors and for reading it back. */
 export function keyOf(table: Table, message: Message): readonly KeyPart[] {
-  const reflected = reflect(table.message, message);
-  return table.key.map((column) => {
-    const field = table.message.fields.find((candidate) => candidate.name === column.name);
-    const value: unknown = field === undefined ? undefined : reflected.get(field);
-    if (field?.fieldKind === "enum") return field.enum.values.find((v) => v.number === value)?.name ?? "";
-    return isKeyPart(value) ? value : String(value);
+  return table.key.map(({ field }) => {
+    // Key fields are scalars and enums that are never absent.
+    const value = localValue(field, message) as KeyPart;
+    return field.fieldKind === "enum" ? enumName(field, Number(value)) : value;
   });
+}
+
+/** A key as errors print it. */
+export function formatKey(values: readonly unknown[]): string {
+  return values.map((value) => JSON.stringify(String(value))).join(", ");
+}
+
+function boundPart({ field }: Column, part: KeyPart | undefined): unknown {
+  if (typeof part === "bigint") return part.toString();
+  if (typeof part !== "number" || field.fieldKind !== "enum") return part;
+  return enumName(field, part);
+}
+
+/** As ProtoJSON and its column have it: numbers without a name are their own. */
+function enumName(field: DescField & { fieldKind: "enum" }, value: number): string {
+  return field.enum.value[value]?.name ?? String(value);
 }
 
 function isComposite(key: TableKey): key is readonly KeyPart[] {
   return Array.isArray(key);
-}
-
-function isKeyPart(value: unknown): value is KeyPart {
-  return ["string", "number", "bigint", "boolean"].includes(typeof value);
 }

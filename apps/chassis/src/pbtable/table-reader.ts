@@ -1,19 +1,42 @@
-import type { DescMessage, JsonValue, MessageShape, Registry } from "@bufbuild/protobuf";
-import { QuartetError } from "../error/quartet-error.ts";
+import type { DescMessage, JsonValue, Message, MessageShape, Registry } from "@bufbuild/protobuf";
+import type { QueryResult, QueryResultRow } from "pg";
+import { decodePlain } from "../schema/decode-plain.ts";
 import { decodeStoredJson } from "../schema/json.ts";
 import type { Table } from "../schema/table.ts";
-import type { SqlClient } from "./sql-client.ts";
-import { type KeyPart, keyValues, type TableKey } from "./table-key.ts";
+import {
+  describeScan,
+  type ListOptions,
+  type ListQuery,
+  type Page,
+  placeOf,
+  type RowScan,
+  readPageSize,
+  readScan,
+  type ScannedRow,
+  scanStatement,
+} from "./list-rows.ts";
+import { noteVersion, versionOf } from "./message-version.ts";
+import { formatPageToken, type PageEnd, parsePageToken } from "./page-token.ts";
+import type { SqlClient, Statement } from "./sql-client.ts";
+import { Stored } from "./stored.ts";
+import { TableHistory } from "./table-history.ts";
+import { keyValues, type TableKey } from "./table-key.ts";
 import { statementsOf } from "./table-statements.ts";
 import { translateDatabaseError } from "./translate-error.ts";
 
 /** A stored row as text and version. */
-interface StoredRow {
+export interface StoredRow {
   readonly pb: string;
   readonly version: bigint;
 }
 
-/** Reads of one pbtable. Messages come back decoded; fields this build does not know are skipped. */
+/** Rows that a stream reads at once. */
+const streamPageSize = 500;
+
+/**
+ * Reads of one pbtable. Messages come back decoded; fields this build does not know are skipped. Every method throws
+ * `invalid_argument` for a key that is none of the table's.
+ */
 export class TableReader<D extends DescMessage> {
   readonly table: Table;
   protected readonly client: SqlClient;
@@ -27,41 +50,120 @@ export class TableReader<D extends DescMessage> {
 
   /** The row with this key, or undefined. One query. */
   async get(key: TableKey): Promise<MessageShape<D> | undefined> {
-    const [row] = await this.run(statementsOf(this.table).get, keyValues(this.table, key));
-    return row === undefined ? undefined : this.decodeText(row.pb);
+    const [row] = await this.run<StoredRow>({
+      ...statementsOf(this.table).get,
+      values: keyValues(this.table, key),
+    });
+    return row === undefined ? undefined : this.decodeRow(row);
+  }
+
+  /** The row with this key as it is stored, or undefined: a query may answer with it, which parses nothing. One query. */
+  async getStored(key: TableKey): Promise<Stored<D> | undefined> {
+    const [row] = await this.run<StoredRow>({
+      ...statementsOf(this.table).get,
+      values: keyValues(this.table, key),
+    });
+    return row === undefined ? undefined : new Stored(this.message, row, this.registry);
+  }
+
+  /** The rows that exist of these keys, each once, in no order. One query. */
+  async getMany(keys: readonly TableKey[]): Promise<MessageShape<D>[]> {
+    if (keys.length === 0) return [];
+    const parts = keys.map((key) => keyValues(this.table, key));
+    const values = this.table.key.map((_, index) => parts.map((part) => part[index]));
+    const rows = await this.run<StoredRow>({ ...statementsOf(this.table).getMany, values });
+    return rows.map((row) => this.decodeRow(row));
   }
 
   /**
-   * The rows that exist of these keys, in no order. One query.
+   * A page of the rows that `where` takes, in the order that `orderBy` says, ended by the key. One query.
    *
-   * @throws QuartetError `invalid_argument` when the key is composite.
+   * The next page begins after the last row of this one, wherever that is by then: rows that are inserted, deleted or
+   * moved meanwhile make no other row come twice or not at all.
+   *
+   * @throws QuartetError `invalid_argument` naming a field that cannot be filtered or ordered by like that, `page_size`
+   * when it is negative, `page_token` when it is damaged or of another filter or order.
    */
-  async getMany(keys: readonly KeyPart[]): Promise<MessageShape<D>[]> {
-    if (this.table.key.length !== 1) {
-      throw new QuartetError(
-        "invalid_argument",
-        `${this.table.name} has a composite key: read its rows by get.`,
-      );
+  async list(options: ListOptions<D> = {}): Promise<Page<D>> {
+    const pageSize = readPageSize(options.pageSize);
+    const scan = readScan(this.table, options, this.registry);
+    const query = describeScan(scan);
+    const end = options.pageToken ? parsePageToken(query, options.pageToken) : undefined;
+    const rows = await this.scan(scan, pageSize + 1, end);
+    const page = rows.slice(0, pageSize);
+    const last = rows.length > pageSize ? page.at(-1) : undefined;
+    return {
+      messages: page.map((row) => this.decodeRow(row)),
+      nextPageToken: last === undefined ? "" : formatPageToken(query, placeOf(scan, last)),
+    };
+  }
+
+  /**
+   * All rows that `where` takes, in the order that `orderBy` says, ended by the key; some hundreds are read at a time.
+   *
+   * Between those reads no connection and no snapshot is held, so every read sees the rows as they are then. Stopping
+   * early costs nothing.
+   *
+   * @throws QuartetError `invalid_argument` as `list` does.
+   */
+  async *stream(query: ListQuery<D> = {}): AsyncGenerator<MessageShape<D>, void, undefined> {
+    const scan = readScan(this.table, query, this.registry);
+    let end: PageEnd | undefined;
+    for (;;) {
+      const rows = await this.scan(scan, streamPageSize, end);
+      for (const row of rows) yield this.decodeRow(row);
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < streamPageSize) return;
+      end = placeOf(scan, last);
     }
-    const rows = await this.run(statementsOf(this.table).getMany, [keys]);
-    return rows.map((row) => this.decodeText(row.pb));
+  }
+
+  /**
+   * Reads of what the table's history keeps: a row's changes, and rows as they were.
+   *
+   * @throws QuartetError `unimplemented` when the table keeps no history.
+   */
+  history(): TableHistory<D> {
+    return new TableHistory(this.table, this.client, this.registry);
+  }
+
+  /**
+   * The version of the row that this very message object was read from or written to. Undefined for any other message,
+   * copies included.
+   */
+  versionOf(message: Message): bigint | undefined {
+    return versionOf(message);
   }
 
   /** Decodes the `pb` column of a row that Kysely read. */
   decode(pb: unknown): MessageShape<D> {
     // The column is jsonb, so whatever pg parsed from it is JSON.
-    return decodeStoredJson(this.table.message, pb as JsonValue, this.registry) as MessageShape<D>;
+    const json = pb as JsonValue;
+    return decodePlain(this.message, json) ?? decodeStoredJson(this.message, json, this.registry);
   }
 
-  protected decodeText(text: string): MessageShape<D> {
-    return this.decode(JSON.parse(text));
+  protected get message(): D {
+    // A reader is only ever made for the descriptor that its table was read from.
+    return this.table.message as D;
   }
 
-  protected async run(statement: { name: string; text: string }, values: unknown[]): Promise<StoredRow[]> {
+  protected decodeRow(row: StoredRow): MessageShape<D> {
+    return noteVersion(this.decode(JSON.parse(row.pb)), BigInt(row.version));
+  }
+
+  protected async run<Row extends QueryResultRow>(statement: Statement): Promise<Row[]> {
+    return (await this.query<Row>(statement)).rows;
+  }
+
+  protected async query<Row extends QueryResultRow>(statement: Statement): Promise<QueryResult<Row>> {
     try {
-      return (await this.client.query<StoredRow>({ ...statement, values })).rows;
+      return await this.client.query<Row>(statement);
     } catch (error) {
       throw translateDatabaseError(error);
     }
+  }
+
+  private scan(scan: RowScan, limit: number, end: PageEnd | undefined): Promise<ScannedRow[]> {
+    return this.run<ScannedRow>(scanStatement(scan, limit, end));
   }
 }

@@ -1,24 +1,36 @@
 import {
-  clone,
   create,
   type DescMessage,
   type JsonValue,
+  type Message,
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { DatabaseError } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
 import { encodeJson } from "../schema/json.ts";
-import { mergeChange } from "./merge-change.ts";
-import { keyOf, keyValues, type TableKey } from "./table-key.ts";
-import { TableReader } from "./table-reader.ts";
+import { printStorable } from "../schema/storable-json.ts";
+import { noteVersion } from "./message-version.ts";
+import { applyChanges, changesJson, isBlind, type RowChanges, readChanges } from "./row-changes.ts";
+import { chunkRows } from "./row-chunks.ts";
+import { draftRow } from "./row-draft.ts";
+import { formatKey, keyOf, keyValues, type TableKey } from "./table-key.ts";
+import { type StoredRow, TableReader } from "./table-reader.ts";
 import { type NamedText, statementsOf } from "./table-statements.ts";
-import { translateDatabaseError } from "./translate-error.ts";
+import { findColliding, translateWriteError } from "./write-error.ts";
 
-/** SQLSTATE unique_violation. */
-const uniqueViolation = "23505";
+/** What a row must be like for a change to happen. */
+export interface Expected {
+  /** The version that the row must still have. Left away or undefined: any. */
+  readonly version?: bigint | undefined;
+}
 
-/** Reads and writes of one pbtable inside a transaction. */
+/** How often an upsert begins again when the row that was in its way is gone before it could be locked. */
+const maxUpserts = 10;
+
+/**
+ * Reads and writes of one pbtable inside a transaction. Every method that stores a message throws `invalid_argument`,
+ * with the path as field, for text that holds U+0000 or halves of surrogate pairs.
+ */
 export class TableWriter<D extends DescMessage> extends TableReader<D> {
   /**
    * Stores a new row at version 1.
@@ -26,9 +38,28 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
    * @throws QuartetError `already_exists` when the key, or a value that an index keeps unique, is taken.
    */
   async insert(init: MessageInitShape<D>): Promise<MessageShape<D>> {
-    const message = this.create(init);
-    await this.change(statementsOf(this.table).insert, [this.encodeText(message)], message);
-    return message;
+    const message = create(this.message, init);
+    await this.change(statementsOf(this.table).insert, [this.print(message)], () => this.describe(message));
+    return noteVersion(message, 1n);
+  }
+
+  /**
+   * Stores new rows at version 1: all of them, or none. One statement for each thousand rows or megabyte.
+   *
+   * @throws QuartetError `already_exists` when a key, or a value that an index keeps unique, is taken, by a row of the
+   * table or of `inits`; it names the first such row, and its index as field (`[3]`), when Postgres tells which it was.
+   */
+  async insertMany(inits: readonly MessageInitShape<D>[]): Promise<MessageShape<D>[]> {
+    const messages = inits.map((init) => create(this.message, init));
+    const texts = messages.map((message) => this.print(message));
+    for (const { first, rows } of chunkRows(texts)) {
+      try {
+        await this.client.query({ ...statementsOf(this.table).insertMany, values: [`[${rows.join(",")}]`] });
+      } catch (error) {
+        throw this.translateMany(error, messages.slice(first, first + rows.length), first);
+      }
+    }
+    return messages.map((message) => noteVersion(message, 1n));
   }
 
   /**
@@ -37,95 +68,201 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
    * @throws QuartetError `already_exists` when the key is free but a value that an index keeps unique is taken.
    */
   async insertIfAbsent(init: MessageInitShape<D>): Promise<boolean> {
-    const message = this.create(init);
+    const message = create(this.message, init);
     const statement = statementsOf(this.table).insertIfAbsent;
-    return (await this.change(statement, [this.encodeText(message)], message)) === 1;
+    const { rowCount } = await this.change(statement, [this.print(message)], () => this.describe(message));
+    if (rowCount !== 1) return false;
+    noteVersion(message, 1n);
+    return true;
+  }
+
+  /**
+   * Stores a row whether or not its key is taken. Of a row that is there, every field that this build knows becomes
+   * what `init` says, absent ones are cleared; what this build does not know of it stays. Several at once for one key
+   * follow one another.
+   *
+   * @throws QuartetError `already_exists` when a value that an index keeps unique is another row's, `aborted` when others
+   * keep deleting the row.
+   */
+  async upsert(init: MessageInitShape<D>): Promise<MessageShape<D>> {
+    const message = create(this.message, init);
+    const values = keyValues(this.table, keyOf(this.table, message));
+    for (let attempt = 1; attempt <= maxUpserts; attempt++) {
+      if (await this.insertIfAbsent(message)) return message;
+      const row = await this.lock(values);
+      if (row === undefined) continue;
+      const version = await this.store(values, row, (draft) => replaceContent(draft, message));
+      return noteVersion(message, version);
+    }
+    throw new QuartetError("aborted", `${this.describe(message)} is inserted and deleted all the time.`);
   }
 
   /** Reads a row and locks it until the transaction ends. */
   async getForUpdate(key: TableKey): Promise<MessageShape<D> | undefined> {
-    const [row] = await this.run(statementsOf(this.table).getForUpdate, keyValues(this.table, key));
-    return row === undefined ? undefined : this.decodeText(row.pb);
+    const row = await this.lock(keyValues(this.table, key));
+    return row === undefined ? undefined : this.decodeRow(row);
   }
 
   /**
    * Locks the row, lets `edit` change a draft of it, and stores what changed, raising the version by one. What this
-   * build does not know of the row stays as it is.
+   * build does not know of the row stays as it is. An edit that changes nothing writes nothing: the version stays.
    *
-   * @throws QuartetError `not_found` when there is no such row, `invalid_argument` when the key was edited,
-   * `already_exists` when the change takes a value that an index keeps unique.
+   * @throws QuartetError `not_found` when there is no such row, `version_mismatch` when it has another
+   * version than expected, `invalid_argument` when the key was edited, `already_exists` when the change takes a value
+   * that an index keeps unique.
    */
   async update(
     key: TableKey,
     edit: (draft: MessageShape<D>) => void | Promise<void>,
+    expected: Expected = {},
   ): Promise<MessageShape<D>> {
     const values = keyValues(this.table, key);
-    const [row] = await this.run(statementsOf(this.table).getForUpdate, values);
-    if (row === undefined) {
-      throw new QuartetError("not_found", `There is no ${this.table.message.name} ${formatKey(values)}.`);
-    }
-    const stored = JSON.parse(row.pb) as JsonValue;
-    const before = this.decode(stored);
-    const draft = clone(this.message, before);
+    const row = await this.lock(values);
+    if (row === undefined) throw this.notFound(values);
+    this.requireVersion(values, row, expected);
+    let edited: MessageShape<D> | undefined;
+    const version = await this.store(values, row, async (draft) => {
+      edited = draft;
+      await edit(draft);
+    });
+    // `store` has called back, or thrown.
+    return noteVersion(edited as MessageShape<D>, version);
+  }
+
+  /**
+   * Stores new values of some fields, as an `update` that sets them would. Fields whose values hold nothing that this
+   * build cannot know (all but messages, and lists and maps of messages or enums) are changed by one statement that
+   * reads nothing first.
+   *
+   * @throws QuartetError as `update`; `invalid_argument` naming a field that is unknown, of the key, or cannot be cleared.
+   */
+  async patch(key: TableKey, changes: RowChanges<D>, expected: Expected = {}): Promise<MessageShape<D>> {
+    const values = keyValues(this.table, key);
+    const read = readChanges(this.table, changes as Readonly<Record<string, unknown>>);
+    const patched = isBlind(read) ? await this.patchBlindly(values, read, expected) : undefined;
+    // No row, none of that version, or nothing to change: what is under the lock tells.
+    return patched ?? (await this.update(key, (draft) => applyChanges(draft, read), expected));
+  }
+
+  /**
+   * Deletes a row. Returns whether it was there.
+   *
+   * @throws QuartetError `version_mismatch` when the row has another version than expected.
+   */
+  async delete(key: TableKey, expected: Expected = {}): Promise<boolean> {
+    const values = keyValues(this.table, key);
+    const { remove, removeVersion } = statementsOf(this.table);
+    const { version } = expected;
+    const deleted =
+      version === undefined
+        ? await this.query({ ...remove, values })
+        : await this.query({ ...removeVersion, values: [...values, version.toString()] });
+    if (deleted.rowCount === 1 || version === undefined) return deleted.rowCount === 1;
+    const row = await this.lock(values);
+    if (row === undefined) return false;
+    this.requireVersion(values, row, expected);
+    // It came to have that version between the two statements.
+    return this.delete(key, expected);
+  }
+
+  private async lock(values: unknown[]): Promise<StoredRow | undefined> {
+    const [row] = await this.run<StoredRow>({ ...statementsOf(this.table).getForUpdate, values });
+    return row;
+  }
+
+  /** Stores what `edit` makes of a locked row. Returns the version the row has then. */
+  private async store(
+    values: unknown[],
+    row: StoredRow,
+    edit: (draft: MessageShape<D>) => void | Promise<void>,
+  ): Promise<bigint> {
+    const stored: JsonValue = JSON.parse(row.pb);
+    const { before, draft, merge } = draftRow(this.message, stored, this.registry);
     await edit(draft);
-    if (formatKey([...keyOf(this.table, draft)]) !== formatKey([...keyOf(this.table, before)])) {
+    if (formatKey(keyOf(this.table, draft)) !== formatKey(keyOf(this.table, before))) {
       throw new QuartetError("invalid_argument", `The key of ${this.describe(before)} cannot be changed.`);
     }
-    const merged = mergeChange(stored, this.encode(before), this.encode(draft));
-    await this.change(statementsOf(this.table).replace, [...values, JSON.stringify(merged)], draft);
-    return draft;
+    const merged = merge();
+    if (merged === stored) return BigInt(row.version);
+    const { replace } = statementsOf(this.table);
+    const changed = await this.change<{ version: bigint }>(replace, [...values, printStorable(merged)], () =>
+      this.describe(before),
+    );
+    return BigInt(changed.rows[0]?.version ?? row.version);
   }
 
-  /** Deletes a row. Returns whether it was there. */
-  async delete(key: TableKey): Promise<boolean> {
-    return (await this.change(statementsOf(this.table).remove, keyValues(this.table, key))) === 1;
+  private async patchBlindly(
+    values: unknown[],
+    read: ReturnType<typeof readChanges>,
+    { version }: Expected,
+  ): Promise<MessageShape<D> | undefined> {
+    const { remove, put } = changesJson(this.table, read, this.registry);
+    const { patch, patchVersion } = statementsOf(this.table);
+    const bound = [...values, remove, printStorable(put)];
+    const { rows } = await this.change<StoredRow>(
+      version === undefined ? patch : patchVersion,
+      version === undefined ? bound : [...bound, version.toString()],
+      () => this.name(values),
+    );
+    const [row] = rows;
+    return row === undefined ? undefined : this.decodeRow(row);
   }
 
-  private get message(): D {
-    // A writer is only ever made for the descriptor that its table was read from.
-    return this.table.message as D;
+  private requireVersion(values: unknown[], row: StoredRow, { version }: Expected): void {
+    if (version === undefined || BigInt(row.version) === version) return;
+    throw new QuartetError(
+      "version_mismatch",
+      `${this.name(values)} is at version ${row.version}, not ${version}.`,
+      {
+        field: "version",
+        fix: "Read it again, and decide anew.",
+      },
+    );
   }
 
-  private create(init: MessageInitShape<D>): MessageShape<D> {
-    return create(this.message, init);
+  private print(message: MessageShape<D>): string {
+    return printStorable(encodeJson(this.message, message, this.registry));
   }
 
-  private encode(message: MessageShape<D>): JsonValue {
-    return encodeJson(this.message, message, this.registry);
-  }
-
-  private encodeText(message: MessageShape<D>): string {
-    return JSON.stringify(this.encode(message));
+  private notFound(values: unknown[]): QuartetError {
+    return new QuartetError("not_found", `There is no ${this.name(values)}.`);
   }
 
   private describe(message: MessageShape<D>): string {
-    return `${this.table.message.name} ${formatKey([...keyOf(this.table, message)])}`;
+    return this.name(keyOf(this.table, message));
   }
 
-  private async change(statement: NamedText, values: unknown[], changed?: MessageShape<D>): Promise<number> {
+  private name(key: readonly unknown[]): string {
+    return `${this.table.message.name} ${formatKey(key)}`;
+  }
+
+  private async change<Row extends object = object>(
+    statement: NamedText,
+    values: unknown[],
+    describe: () => string,
+  ) {
     try {
-      return (await this.client.query({ ...statement, values })).rowCount ?? 0;
+      return await this.client.query<Row & Record<string, unknown>>({ ...statement, values });
     } catch (error) {
-      throw changed === undefined ? translateDatabaseError(error) : this.translate(error, changed);
+      throw translateWriteError(error, this.table, describe());
     }
   }
 
-  private translate(error: unknown, changed: MessageShape<D>): unknown {
-    if (!(error instanceof DatabaseError) || error.code !== uniqueViolation)
-      return translateDatabaseError(error);
-    const index = this.table.indexes.find((candidate) => candidate.name === error.constraint);
-    if (index === undefined) {
-      return new QuartetError("already_exists", `${this.describe(changed)} exists already.`, {
-        cause: error,
-      });
+  private translateMany(error: unknown, messages: readonly MessageShape<D>[], first: number): unknown {
+    const rows = messages.map((message) => encodeJson(this.message, message, this.registry));
+    const index = findColliding(error, this.table, rows);
+    const message = messages[index ?? -1];
+    if (index === undefined || message === undefined) {
+      return translateWriteError(error, this.table, `One of ${rows.length} rows of ${this.table.name}`);
     }
-    const names = index.parts.map(({ column }) => column.name).join(", ");
-    return new QuartetError("already_exists", `Another ${this.table.message.name} has the same ${names}.`, {
-      cause: error,
-    });
+    return translateWriteError(error, this.table, this.describe(message), `[${first + index}]`);
   }
 }
 
-function formatKey(values: readonly unknown[]): string {
-  return values.map((value) => JSON.stringify(String(value))).join(", ");
+/** Makes one message what another is. */
+function replaceContent(draft: Message, message: Message): void {
+  for (const name of Object.keys(draft)) {
+    if (!Object.hasOwn(message, name)) Reflect.deleteProperty(draft, name);
+  }
+  Object.assign(draft, message);
 }

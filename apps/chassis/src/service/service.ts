@@ -1,13 +1,14 @@
 import type { DescMessage, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
+import type { Stored } from "../pbtable/stored.ts";
 import { type MethodKind, methodKind, methodName } from "../schema/method.ts";
 import type { CallContext, CommandContext, QueryContext } from "./contexts.ts";
 import type { Written } from "./written.ts";
 
-/** A method that only reads. */
+/** A method that only reads. It may answer with a row as it is stored, which is not parsed on its way out. */
 export interface Query<I extends DescMessage, O extends DescMessage> {
   readonly kind: "query";
-  run(ctx: QueryContext, request: MessageShape<I>): Promise<MessageInitShape<O>>;
+  run(ctx: QueryContext, request: MessageShape<I>): Promise<MessageInitShape<O> | Stored<O>>;
 }
 
 /** A method that causes writes: decides by reading, and answers with a message or the result of one of its writes. */

@@ -1,0 +1,16 @@
+import type { DescMessage, Message } from "@bufbuild/protobuf";
+import { versionOf } from "../pbtable/message-version.ts";
+import { Stored } from "../pbtable/stored.ts";
+
+/** What answers a call: a message, or a row as it is stored, which goes to a REST client without being parsed. */
+export type Answer = Message | Stored<DescMessage>;
+
+/** The answer as a message. */
+export function messageOf(answer: Answer): Message {
+  return answer instanceof Stored ? answer.message() : answer;
+}
+
+/** The version of the row that the answer is; undefined when it is none, or was made of one. */
+export function answerVersion(answer: Answer): bigint | undefined {
+  return answer instanceof Stored ? answer.version : versionOf(answer);
+}

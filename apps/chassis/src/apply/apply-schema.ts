@@ -1,14 +1,18 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { Client } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
-import { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
-import { DeadLetterSchema, SubscriptionSchema } from "../gen/quartet/v1/subscription_pb.ts";
-import { sqlStateOf, translateDatabaseError } from "../pbtable/translate-error.ts";
-import { logSql, logTables } from "../relay/log/log-ddl.ts";
-import { tableOf } from "../schema/table.ts";
+import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import { encodeSchemaImage } from "../schema/encode-schema-image.ts";
 import type { Domain } from "../service/domain.ts";
-import { planSchema, type SchemaTarget, type Step } from "./plan-schema.ts";
-import { eventsGrantsSql, mainGrantsSql } from "./roles-ddl.ts";
+import { readCatalog } from "./catalog/read-catalog.ts";
+import type { Drift } from "./drift/drift.ts";
+import { findDrift } from "./drift/find-drift.ts";
+import { planSchema } from "./plan/plan-schema.ts";
+import type { IndexProgress } from "./run/index-progress.ts";
+import { LockBudget } from "./run/lock-budget.ts";
+import { openSession, type Session, takeApplyLock } from "./run/open-session.ts";
+import { runStep } from "./run/run-step.ts";
+import { readRecords, recordSteps, sha256Of } from "./schema-record.ts";
+import { eventsTarget, mainTarget, mergeTargets, type SchemaTarget } from "./schema-target.ts";
+import type { Step, StepReport } from "./step.ts";
 
 export interface ApplyTarget {
   /** URL of an owner of the main database. */
@@ -17,117 +21,145 @@ export interface ApplyTarget {
   readonly eventsDatabaseUrl: string;
 }
 
-export interface ApplyOptions {
-  /** Gets each step before it runs. */
-  readonly onStep?: (database: "main" | "events", step: Step) => void;
-}
+/** Which database something is about; one that is both is `main`. */
+export type DatabaseName = "main" | "events";
 
-const lockTimeoutMs = 200;
-const lockAttempts = 50;
-/** Building an index waits for transactions older than itself, and blocks neither reads nor writes meanwhile. */
-const indexTimeoutMs = 600_000;
-const applyLockKey = 7_236_419_001n;
+/** How the schema of this build stands to those that are recorded in a database. */
+export type SchemaVerdict = "same" | "newer" | "older";
 
 /**
- * Brings the databases to the shape the domain's protos say. Additive and idempotent: never drops, never rewrites.
- * Two of them at once take turns; interrupted and run again, it ends right.
+ * Compares the schema of this build with the recorded ones, oldest first: all are binary FileDescriptorSets.
  *
- * @throws QuartetError `unavailable` when a lock cannot be had in time or the database is away.
+ * @throws QuartetError `failed_precondition` with the findings, when this build breaks what is recorded.
+ */
+export type SchemaJudge = (recorded: readonly Uint8Array[], next: Uint8Array) => Promise<SchemaVerdict>;
+
+export interface PlanOptions {
+  /** Not asked when the recorded schema is this one, byte by byte. Without it every other schema is a newer one. */
+  readonly judge?: SchemaJudge | undefined;
+  /** Names the build in the record of its schema. Default: the domain's name. */
+  readonly build?: string | undefined;
+}
+
+export interface ApplyOptions extends PlanOptions {
+  /** Gets each step before it runs. */
+  readonly onStep?: (database: DatabaseName, step: Step) => void;
+  readonly onStepDone?: (database: DatabaseName, step: Step, report: StepReport) => void;
+  /** Every two seconds while an index is built. */
+  readonly onProgress?: (database: DatabaseName, step: Step, progress: IndexProgress) => void;
+  /** Longest time for all waiting for locks that hold up others, in ms. Default: a minute. */
+  readonly lockWaitMs?: number | undefined;
+  /** Longest wait of an index build for transactions older than itself, in ms; holds up nobody. Default: ten minutes. */
+  readonly indexWaitMs?: number | undefined;
+}
+
+/** What a database lacks, and what in it is not as it should be. */
+export interface DatabasePlan {
+  readonly database: DatabaseName;
+  /** `older`: a later build was here already; there is nothing to do. */
+  readonly verdict: SchemaVerdict;
+  readonly steps: readonly Step[];
+  readonly drift: readonly Drift[];
+}
+
+const defaultLockWaitMs = 60_000;
+
+/**
+ * Brings the databases to the shape the domain's protos say. Additive and idempotent: never drops, never rewrites, and
+ * keeps no writer waiting for longer than 50 ms at a time. Two of them at once take turns; interrupted and run again, it
+ * ends right.
+ *
+ * @returns what was done in each database, and what somebody altered there by hand, which is left as it is
+ * @throws QuartetError `unavailable` when a lock cannot be had in time or a database is away; `failed_precondition` when
+ * the schema breaks a recorded one, when a table cannot be worked with, or when the server refuses a step.
  */
 export async function applySchema(
   domain: Domain,
   target: ApplyTarget,
   options: ApplyOptions = {},
-): Promise<void> {
-  const mainTables = [...domain.tables, tableOf(OperationRecordSchema)];
-  const relayTables = [tableOf(SubscriptionSchema), tableOf(DeadLetterSchema)];
-  await applyTo(target.databaseUrl, "main", options, (database) => ({
-    tables: mainTables,
-    extra: [],
-    grants: mainGrantsSql(mainTables, database, target.databaseUrl !== target.eventsDatabaseUrl),
-    now: new Date(),
-  }));
-  await applyTo(target.eventsDatabaseUrl, "events", options, (database) => ({
-    tables: relayTables,
-    extra: logSql,
-    grants: eventsGrantsSql(logTables, relayTables, database),
-    now: new Date(),
-  }));
-}
-
-async function applyTo(
-  url: string,
-  name: "main" | "events",
-  options: ApplyOptions,
-  targetOf: (database: string) => SchemaTarget,
-): Promise<void> {
-  const client = new Client({ connectionString: url, application_name: "quartet apply" });
-  client.on("error", () => undefined);
-  try {
-    await client.connect();
-    await takeApplyLock(client);
-    const found = await client.query<{ name: string }>("select current_database() as name");
-    await client.query("set client_min_messages = warning");
-    for (const step of await planSchema(client, targetOf(found.rows[0]?.name ?? ""))) {
-      options.onStep?.(name, step);
-      await runStep(client, step);
+): Promise<readonly DatabasePlan[]> {
+  const budget = new LockBudget(options.lockWaitMs ?? defaultLockWaitMs);
+  return eachDatabase(domain, target, async (session, database, wanted) => {
+    await takeApplyLock(session);
+    const plan = await planDatabase(session, { database, domain, wanted }, options);
+    requireWorkable(plan);
+    for (const step of plan.steps) {
+      options.onStep?.(database, step);
+      const onProgress = (progress: IndexProgress) => options.onProgress?.(database, step, progress);
+      const report = await runStep(step, { session, budget, onProgress, indexWaitMs: options.indexWaitMs });
+      options.onStepDone?.(database, step, report);
     }
-  } catch (error) {
-    throw translateDatabaseError(error);
-  } finally {
-    await client.end();
-  }
-}
-
-/** Asks again and again rather than waits: a waiting statement's snapshot would block `create index concurrently`. */
-async function takeApplyLock(client: Client): Promise<void> {
-  for (let attempt = 0; attempt < 600; attempt++) {
-    const result = await client.query<{ locked: boolean }>("select pg_try_advisory_lock($1) as locked", [
-      applyLockKey,
-    ]);
-    if (result.rows[0]?.locked) return;
-    await delay(100);
-  }
-  throw new QuartetError("unavailable", "Another quartet apply has been running for a minute.", {
-    fix: "Wait for it, or end its session (application_name 'quartet apply').",
+    return plan;
   });
 }
 
-/** 55P03: the lock was not free within `lock_timeout`; XX000: two sessions changed one catalog row (grants). */
-const retriedStates: ReadonlySet<string> = new Set(["55P03", "40P01", "XX000"]);
-
-async function runStep(client: Client, step: Step): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      if (step.index !== undefined) await dropInvalidIndex(client, step.index);
-      await client.query(`set lock_timeout = ${step.index === undefined ? lockTimeoutMs : indexTimeoutMs}`);
-      await client.query(step.sql);
-      return;
-    } catch (cause) {
-      const state = sqlStateOf(cause) ?? "";
-      if (retriedStates.has(state) && attempt < lockAttempts) {
-        await delay(Math.min(1_000, 50 * attempt));
-        continue;
-      }
-      throw new QuartetError(
-        state === "55P03" ? "unavailable" : "failed_precondition",
-        `apply failed at ${step.what}: ${cause instanceof Error ? cause.message : String(cause)}\n${step.sql}`,
-        { cause },
-      );
-    }
-  }
+/** What {@link applySchema} would do. Changes nothing, and takes no lock that anybody waits for. */
+export function planDatabases(
+  domain: Domain,
+  target: ApplyTarget,
+  options: PlanOptions = {},
+): Promise<readonly DatabasePlan[]> {
+  return eachDatabase(domain, target, (session, database, wanted) =>
+    planDatabase(session, { database, domain, wanted }, options),
+  );
 }
 
-/**
- * An index whose build was interrupted is there, invalid, of use to nobody and at a cost to every write; `if not
- * exists` would leave it so for ever.
- */
-async function dropInvalidIndex(client: Client, index: string): Promise<void> {
-  const found = await client.query(
-    "select from pg_index where indexrelid = to_regclass($1) and not indisvalid",
-    [index],
+async function eachDatabase(
+  domain: Domain,
+  { databaseUrl, eventsDatabaseUrl }: ApplyTarget,
+  work: (session: Session, database: DatabaseName, wanted: SchemaTarget) => Promise<DatabasePlan>,
+): Promise<readonly DatabasePlan[]> {
+  const now = new Date();
+  const dedicated = databaseUrl !== eventsDatabaseUrl;
+  const [main, events] = [mainTarget(domain, dedicated, now), eventsTarget(now)];
+  const within = async (url: string, database: DatabaseName, wanted: SchemaTarget) => {
+    try {
+      await using session = await openSession(url);
+      return await work(session, database, wanted);
+    } catch (error) {
+      throw translateDatabaseError(error);
+    }
+  };
+  if (!dedicated) return [await within(databaseUrl, "main", mergeTargets(main, events))];
+  const first = await within(databaseUrl, "main", main);
+  return [first, await within(eventsDatabaseUrl, "events", events)];
+}
+
+interface PlanSubject {
+  readonly database: DatabaseName;
+  readonly domain: Domain;
+  readonly wanted: SchemaTarget;
+}
+
+/** The gate comes before all else: a build that breaks what is stored does not even get a plan. */
+async function planDatabase(
+  { client }: Session,
+  { database, domain, wanted }: PlanSubject,
+  { judge = async () => "newer", build = domain.name }: PlanOptions,
+): Promise<DatabasePlan> {
+  const image = encodeSchemaImage(domain.registry);
+  const records = await readRecords(client);
+  const same = records.at(-1)?.sha256 === sha256Of(image);
+  const verdict = same
+    ? "same"
+    : await judge(
+        records.map((record) => record.image),
+        image,
+      );
+  if (verdict === "older") return { database, verdict, steps: [], drift: [] };
+  const catalog = await readCatalog(client, wanted);
+  const tableExists = catalog.world.relations.has("quartet.schema_image");
+  const known = records.some(({ sha256 }) => sha256 === sha256Of(image));
+  const record = verdict === "newer" && !known ? recordSteps(image, build, tableExists) : [];
+  return { database, verdict, steps: planSchema(wanted, catalog, record), drift: findDrift(catalog) };
+}
+
+function requireWorkable({ database, drift }: DatabasePlan): void {
+  const blocking = drift.filter((found) => found.blocking);
+  if (blocking.length === 0) return;
+  throw new QuartetError(
+    "failed_precondition",
+    `apply cannot work with what is in the ${database} database:\n${blocking.map(({ what }) => what).join("\n")}`,
+    { fix: blocking.flatMap(({ mend }) => mend.map((sql) => `${sql};`)).join("\n") },
   );
-  if (found.rowCount === 0) return;
-  await client.query(`set lock_timeout = ${indexTimeoutMs}`);
-  await client.query(`drop index concurrently if exists ${index}`);
 }

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { type Drift, formatDrift } from "../apply/drift/drift.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import type { Project } from "../project/project.ts";
 import type { Domain } from "../service/domain.ts";
@@ -53,7 +54,9 @@ export async function openLocalCluster(options: LocalClusterOptions): Promise<Lo
   const ports = await findPorts(options, state.ports);
   await writeDevState(options.stateDir, { ...state, ports });
   options.onProgress("applying the schema");
-  const logins = await prepareDatabases(options.domain, servers, state.password);
+  const logins = await prepareDatabases(options.domain, servers, state.password, (line) =>
+    options.log("apply", line),
+  );
   if (postgres !== undefined) await checkpointServers(servers);
   const inputs = { logins, secret: state.secret, ports };
   const plans = options.form === "full" ? planFull(inputs) : planCrud(inputs);
@@ -78,14 +81,25 @@ export async function openLocalCluster(options: LocalClusterOptions): Promise<Lo
 
 async function applyAnew(options: LocalClusterOptions, servers: ClusterServers): Promise<void> {
   const owner = ownerUrls(options.domain.name, servers);
-  const args = [options.script, "--project", options.project.root, "apply"];
+  const args = [options.script, "--project", options.project.root, "apply", "--json"];
   const env = { ...options.inherited, DATABASE_URL: owner.main, EVENTS_DATABASE_URL: owner.events };
-  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "ignore", "pipe"] });
-  const lines: string[] = [];
-  createInterface({ input: child.stderr }).on("line", (line) => lines.push(line));
-  const [code] = (await once(child, "close")) as [number | null];
-  if (code !== 0)
-    throw new QuartetError("failed_precondition", `The schema could not be applied:\n${lines.join("\n")}`);
+  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+  const [said, faults]: [string[], string[]] = [[], []];
+  createInterface({ input: child.stdout }).on("line", (line) => said.push(line));
+  createInterface({ input: child.stderr }).on("line", (line) => faults.push(line));
+  await once(child, "close");
+  const summary = said.map((line) => JSON.parse(line) as ApplySummary).find(({ type }) => type === "summary");
+  if (summary === undefined)
+    throw new QuartetError("failed_precondition", `The schema could not be applied:\n${faults.join("\n")}`);
+  for (const { database, drift } of summary.databases) {
+    for (const line of drift.flatMap((found) => formatDrift(database, found))) options.log("apply", line);
+  }
+}
+
+/** The last line of `quartet apply --json`; without it apply did not come to its end. */
+interface ApplySummary {
+  readonly type: string;
+  readonly databases: readonly { readonly database: string; readonly drift: readonly Drift[] }[];
 }
 
 function openPostgres(options: LocalClusterOptions): Promise<LocalPostgres> {

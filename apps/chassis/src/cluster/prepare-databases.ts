@@ -1,6 +1,8 @@
 import { Client } from "pg";
 import { applySchema } from "../apply/apply-schema.ts";
+import { formatDrift } from "../apply/drift/drift.ts";
 import { createLoginSql, type groupRoles } from "../apply/roles-ddl.ts";
+import { judgeSchema } from "../gate/judge-schema.ts";
 import { quoteIdentifier } from "../schema/identifier.ts";
 import type { Domain } from "../service/domain.ts";
 
@@ -45,11 +47,16 @@ export async function checkpointServers(servers: ClusterServers): Promise<void> 
   }
 }
 
-/** Creates databases and logins where they are missing, and brings them to the shape the protos say. */
+/**
+ * Creates databases and logins where they are missing, and brings them to the shape the protos say.
+ *
+ * @param warn gets, line by line, what somebody altered by hand
+ */
 export async function prepareDatabases(
   domain: Domain,
   servers: ClusterServers,
   password: string,
+  warn: (line: string) => void,
 ): Promise<ClusterLogins> {
   const mainName = domain.name;
   const eventsName = servers.events === undefined ? mainName : `${domain.name}_events`;
@@ -57,7 +64,10 @@ export async function prepareDatabases(
   await createDatabase(servers.primary, mainName);
   if (servers.events !== undefined) await createDatabase(servers.events, eventsName);
   const owner = ownerUrls(domain.name, servers);
-  await applySchema(domain, { databaseUrl: owner.main, eventsDatabaseUrl: owner.events });
+  const target = { databaseUrl: owner.main, eventsDatabaseUrl: owner.events };
+  for (const { database, drift } of await applySchema(domain, target, { judge: judgeSchema })) {
+    for (const found of drift) for (const line of formatDrift(database, found)) warn(line);
+  }
   await createLogins(servers.primary, domain, password, ["crud", "micro", "nano", "relay"]);
   if (servers.events !== undefined) await createLogins(servers.events, domain, password, ["micro", "relay"]);
   if (servers.replica !== undefined) await awaitReplay(servers.primary, servers.replica);

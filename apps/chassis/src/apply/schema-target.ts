@@ -1,0 +1,47 @@
+import { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
+import { DeadLetterSchema, SubscriptionSchema } from "../gen/quartet/v1/subscription_pb.ts";
+import { logSql } from "../relay/log/log-ddl.ts";
+import { type Table, tableOf } from "../schema/table.ts";
+import type { Domain } from "../service/domain.ts";
+import { eventsRights, mainRights, type RightsTarget } from "./rights.ts";
+import { historyRelations } from "./table-objects.ts";
+
+/** What a database has to have. */
+export interface SchemaTarget {
+  readonly tables: readonly Table[];
+  /** Of the log, where the database keeps it: statements that are safe to repeat. */
+  readonly log: readonly string[];
+  readonly rights: RightsTarget;
+  /** Partitions are made around it. */
+  readonly now: Date;
+}
+
+/** What the main database of a domain has to have. */
+export function mainTarget(domain: Domain, dedicated: boolean, now: Date): SchemaTarget {
+  const tables = [...domain.tables, tableOf(OperationRecordSchema)];
+  const objects = {
+    tables,
+    views: tables.map((table) => table.viewName),
+    histories: historyRelations(tables),
+  };
+  return { tables, log: [], rights: mainRights(objects, dedicated), now };
+}
+
+/** What an events database has to have. */
+export function eventsTarget(now: Date): SchemaTarget {
+  const tables = [tableOf(SubscriptionSchema), tableOf(DeadLetterSchema)];
+  return { tables, log: logSql, rights: eventsRights(tables), now };
+}
+
+/** What a database has to have that is main and events at once. */
+export function mergeTargets(main: SchemaTarget, events: SchemaTarget): SchemaTarget {
+  return {
+    tables: [...main.tables, ...events.tables],
+    log: events.log,
+    rights: {
+      granted: [...main.rights.granted, ...events.rights.granted],
+      revoked: [...main.rights.revoked, ...events.rights.revoked],
+    },
+    now: main.now,
+  };
+}

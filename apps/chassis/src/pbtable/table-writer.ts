@@ -10,7 +10,14 @@ import { QuartetError } from "../error/quartet-error.ts";
 import { encodeJson } from "../schema/json.ts";
 import { printStorable } from "../schema/storable-json.ts";
 import { noteVersion } from "./message-version.ts";
-import { applyChanges, changesJson, isBlind, type RowChanges, readChanges } from "./row-changes.ts";
+import {
+  applyChanges,
+  changesJson,
+  isBlind,
+  type ReadChanges,
+  type RowChanges,
+  readChanges,
+} from "./row-changes.ts";
 import { chunkRows } from "./row-chunks.ts";
 import { draftRow } from "./row-draft.ts";
 import { formatKey, keyOf, keyValues, type TableKey } from "./table-key.ts";
@@ -193,7 +200,7 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
 
   private async patchBlindly(
     values: unknown[],
-    read: ReturnType<typeof readChanges>,
+    read: ReadChanges,
     { version }: Expected,
   ): Promise<MessageShape<D> | undefined> {
     const { remove, put } = changesJson(this.table, read, this.registry);

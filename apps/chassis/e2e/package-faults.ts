@@ -31,7 +31,10 @@ export async function findPackageFaults(folder: string): Promise<string[]> {
 }
 
 function isBuilt(path: string): boolean {
-  return /\.(js|d\.ts|proto)$/.test(path) && !/\.test\.|(^|[\\/])test-/.test(path);
+  return (
+    /\.(js|d\.ts|proto)$|^dist[\\/]github[\\/]quartet\.yml$/.test(path) &&
+    !/\.test\.|(^|[\\/])test-/.test(path)
+  );
 }
 
 async function readImports(file: string): Promise<string[]> {

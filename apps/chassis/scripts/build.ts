@@ -3,11 +3,11 @@ import { cp, glob, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { generateChassisCode } from "../src/generate/generate.ts";
-import { findPackageLayout } from "../src/project/package-layout.ts";
+import { findPackageLayout, findWorkflow } from "../src/project/package-layout.ts";
 
 /**
- * Builds the package into `dist`: JavaScript and declarations of what its entry points reach, and the protos that a
- * domain may import. `dist` is replaced as a whole at the end, so a failed build leaves the last good one.
+ * Builds the package into `dist`: JavaScript and declarations of what its entry points reach, the protos that a
+ * domain may import, and the workflow that it may begin with. `dist` is replaced as a whole at the end, so a failed build leaves the last good one.
  */
 async function build(): Promise<void> {
   const layout = findPackageLayout();
@@ -20,6 +20,7 @@ async function build(): Promise<void> {
   for (const { root, only } of layout.protoRoots) {
     for (const path of only) await cp(join(root, path), join(next, "proto", path), { recursive: true });
   }
+  await cp(findWorkflow(), join(next, "github", "quartet.yml"));
   await rm(dist, { recursive: true, force: true });
   await rename(next, dist);
 }

@@ -3,6 +3,8 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { QuartetError } from "../error/quartet-error.ts";
+import { findWorkTree } from "../gate/run-git.ts";
+import { findWorkflow } from "../project/package-layout.ts";
 import { createStarterDomain } from "./starter-domain.ts";
 
 export function registerInit(program: Command): void {
@@ -33,13 +35,20 @@ async function writeStarter(root: string, name: string): Promise<string[]> {
       fix: "Run quartet init in a folder without a quartet.config.ts.",
     });
   }
-  const files = Object.entries(createStarterDomain(name)).filter(([path]) => !existsSync(join(root, path)));
+  const wanted = { ...createStarterDomain(name), ...(await readWorkflow(root)) };
+  const files = Object.entries(wanted).filter(([path]) => !existsSync(join(root, path)));
   for (const [path, text] of files) {
     await mkdir(dirname(join(root, path)), { recursive: true });
     await writeFile(join(root, path), text);
   }
   await completeManifest(root, name);
   return [...files.map(([path]) => path), "package.json"];
+}
+
+/** The gate as a GitHub workflow, by its path. GitHub finds one at the top of a repository alone. */
+async function readWorkflow(root: string): Promise<Readonly<Record<string, string>>> {
+  if ((findWorkTree(root) ?? root) !== root) return {};
+  return { ".github/workflows/quartet.yml": await readFile(findWorkflow(), "utf8") };
 }
 
 /** Adds what is missing. The type is set: Node takes the domain's TypeScript for modules only where it says so. */

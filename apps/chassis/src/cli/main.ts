@@ -6,6 +6,7 @@ import { registerCheck } from "./check-command.ts";
 import { registerDev } from "./dev-command.ts";
 import { registerGenerate } from "./generate-command.ts";
 import { registerInit } from "./init-command.ts";
+import { registerPrune } from "./prune-command.ts";
 import { registerServe } from "./serve-commands.ts";
 
 /** Exit codes that scripts can trust: 1 may pass with time; 2 will not before somebody mends what was said. */
@@ -26,6 +27,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   registerDev(program);
   registerServe(program);
   registerApply(program);
+  registerPrune(program);
   registerGenerate(program);
   registerCheck(program);
   try {

@@ -43,3 +43,11 @@ export function findPackageLayout(): PackageLayout {
     plugin: join(import.meta.dirname, "..", "generate", "protoc-gen-quartet.js"),
   };
 }
+
+/** The GitHub workflow that a repository with a domain begins with. */
+export function findWorkflow(): string {
+  const { root, source } = findPackageLayout();
+  return source
+    ? join(root, "..", "..", "infra", "github", "quartet.yml")
+    : join(root, "dist", "github", "quartet.yml");
+}

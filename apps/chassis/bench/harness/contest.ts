@@ -1,9 +1,9 @@
 /** One side of a comparison. */
 export interface Contestant {
   readonly name: string;
-  /** Does `count` operations and resolves when all have had their effect. What it sets up before is not timed. */
+  /** Does `count` operations and resolves when all have had their effect. */
   run(count: number): Promise<void>;
-  /** Checks that the work of all rounds was done; throws when it was not. */
+  /** Checks, untimed and after every run, that all operations so far had their effects; throws when they had not. */
   verify?(done: number): Promise<void>;
 }
 
@@ -31,16 +31,19 @@ export interface ContestResult {
  */
 export async function runContest(plan: ContestPlan): Promise<ContestResult> {
   const [first, second] = plan.contestants;
-  for (const contestant of plan.contestants) await contestant.run(plan.count);
+  for (const contestant of plan.contestants) {
+    await contestant.run(plan.count);
+    await contestant.verify?.(plan.count);
+  }
   const pairs: [number, number][] = [];
   for (let round = 0; round < plan.rounds; round++) {
     const rates = new Map<Contestant, number>();
     for (const contestant of round % 2 === 0 ? [first, second] : [second, first]) {
       rates.set(contestant, await measure(contestant, plan.count));
+      await contestant.verify?.(plan.count * (round + 2));
     }
     pairs.push([rates.get(first) ?? 0, rates.get(second) ?? 1]);
   }
-  for (const contestant of plan.contestants) await contestant.verify?.(plan.count * (plan.rounds + 1));
   const ratios = pairs.map(([mine, theirs]) => mine / theirs);
   const result: ContestResult = {
     ratio: median(ratios),

@@ -115,7 +115,7 @@ export async function openHttpContest(
   rows: number,
 ): Promise<AsyncDisposable & { readonly pair: Pair }> {
   await using stack = new AsyncDisposableStack();
-  const ours = stack.use(await openJsonServer(async (id) => (await items.getStored(id))?.text));
+  const ours = stack.use(await openJsonServer(async (id) => (await items.getStored(id))?.json()));
   const theirs = stack.use(
     await openJsonServer(async (id) => {
       const row = await handMade

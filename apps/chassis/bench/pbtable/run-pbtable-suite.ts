@@ -5,7 +5,7 @@ import type { SuiteOptions } from "../main.ts";
 import { measureApply } from "./apply-figures.ts";
 import { type BenchTables, fillTables, openBenchTables } from "./bench-tables.ts";
 import { columnScanContest, getContest, messageScanContest, openHttpContest } from "./read-contests.ts";
-import { insertContest, patchContest, updateContest } from "./write-contests.ts";
+import { createPatchContest, createUpdateContest, insertContest } from "./write-contests.ts";
 
 /** Pbtables beside a relational table of the same fields, made by hand and read and written through Kysely. */
 export async function runPbtableSuite(options: SuiteOptions): Promise<readonly Figure[]> {
@@ -45,13 +45,13 @@ export async function runPbtableSuite(options: SuiteOptions): Promise<readonly F
     await contest({
       name: "update in one statement",
       bound: 0.85,
-      contestants: patchContest(tables, rows),
+      contestants: await createPatchContest(tables, rows),
       count: 3_000 * scale,
     }),
     await contest({
       name: "update, read first",
       bound: 0.85,
-      contestants: updateContest(tables, rows),
+      contestants: await createUpdateContest(tables, rows),
       count: 1_500 * scale,
     }),
     await contest({

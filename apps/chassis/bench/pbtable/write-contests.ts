@@ -39,26 +39,22 @@ export function insertContest({ items, handMade, database }: BenchTables, firstI
 }
 
 /** Two columns of a row by its key, in one statement. */
-export function patchContest({ items, handMade, database }: BenchTables, rows: number): Pair {
-  const idOf = (index: number) => `item-${(index * 7) % rows}`;
+export async function createPatchContest(tables: BenchTables, rows: number): Promise<Pair> {
+  const { items, handMade } = tables;
   // A patch to what is there already changes nothing, so each one brings a quantity of its own.
   let quantity = 1_000;
-  return [
+  return withVersions(tables, [
     {
       name: "pbtable patch",
-      run: async (count) => {
-        const before = await sumOfVersions(database, "bench.items");
-        await inParallel(count, width, (index) =>
-          items.patch(idOf(index), { quantity: quantity++, note: "Changed" }),
-        );
-        await requireVersions(database, "bench.items", before + count);
-      },
+      run: (count) =>
+        inParallel(count, width, (index) =>
+          items.patch(idOf(index, rows), { quantity: quantity++, note: "Changed" }),
+        ),
     },
     {
       name: "hand-made update",
-      run: async (count) => {
-        const before = await sumOfVersions(database, "bench.hand_made");
-        await inParallel(count, width, (index) =>
+      run: (count) =>
+        inParallel(count, width, (index) =>
           handMade
             .updateTable("bench.hand_made")
             .set((row) => ({
@@ -66,45 +62,39 @@ export function patchContest({ items, handMade, database }: BenchTables, rows: n
               note: "Changed",
               version: row("version", "+", 1n),
             }))
-            .where("id", "=", idOf(index))
+            .where("id", "=", idOf(index, rows))
             .execute(),
-        );
-        await requireVersions(database, "bench.hand_made", before + count);
-      },
+        ),
     },
-  ];
+  ]);
 }
 
 /** Read under a lock, decide, write back: one transaction. */
-export function updateContest({ pool, handMade, database }: BenchTables, rows: number): Pair {
-  const idOf = (index: number) => `item-${(index * 7) % rows}`;
-  return [
+export async function createUpdateContest(tables: BenchTables, rows: number): Promise<Pair> {
+  const { pool, handMade } = tables;
+  return withVersions(tables, [
     {
       name: "pbtable update",
-      run: async (count) => {
-        const before = await sumOfVersions(database, "bench.items");
-        await inParallel(count, width, (index) =>
+      run: (count) =>
+        inParallel(count, width, (index) =>
           runTransaction(pool, (client) =>
-            new TableWriter(tableOf(ItemSchema), client, benchRegistry).update(idOf(index), (draft) => {
+            new TableWriter(tableOf(ItemSchema), client, benchRegistry).update(idOf(index, rows), (draft) => {
               const item = draft as unknown as { quantity: number; active: boolean }; // descriptors of the suite have no types
               item.quantity += 1;
               item.active = !item.active;
             }),
           ),
-        );
-        await requireVersions(database, "bench.items", before + count);
-      },
+        ),
     },
     {
       name: "hand-made read and update",
-      run: async (count) => {
-        const before = await sumOfVersions(database, "bench.hand_made");
-        await inParallel(count, width, (index) =>
+      run: (count) =>
+        inParallel(count, width, (index) =>
           handMade.transaction().execute(async (tx) => {
             const row = await tx
               .selectFrom("bench.hand_made")
               .selectAll()
-              .where("id", "=", idOf(index))
+              .where("id", "=", idOf(index, rows))
               .forUpdate()
               .executeTakeFirstOrThrow();
             await tx
@@ -113,10 +103,24 @@ export function updateContest({ pool, handMade, database }: BenchTables, rows: n
               .where("id", "=", row.id)
               .execute();
           }),
-        );
-        await requireVersions(database, "bench.hand_made", before + count);
-      },
+        ),
     },
+  ]);
+}
+
+function idOf(index: number, rows: number): string {
+  return `item-${(index * 7) % rows}`;
+}
+
+/** Lets two contestants prove their updates: each one has raised a version by one. */
+async function withVersions({ database }: BenchTables, [ours, theirs]: Pair): Promise<Pair> {
+  const [oursBefore, theirsBefore] = [
+    await sumOfVersions(database, "bench.items"),
+    await sumOfVersions(database, "bench.hand_made"),
+  ];
+  return [
+    { ...ours, verify: (done) => requireVersions(database, "bench.items", oursBefore + done) },
+    { ...theirs, verify: (done) => requireVersions(database, "bench.hand_made", theirsBefore + done) },
   ];
 }
 

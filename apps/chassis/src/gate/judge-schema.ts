@@ -43,6 +43,10 @@ function refusal(findings: readonly SchemaFinding[]): QuartetError {
   return new QuartetError(
     "failed_precondition",
     `This build's schema breaks the one recorded in the database, in ${count}. Nothing was changed.\n\n${listed}`,
-    { fix: "Change the protos as said, generate, check (quartet check) and apply again." },
+    {
+      fix:
+        "Change the protos as said, check them (quartet check) and apply again.\n" +
+        "On a machine of your own, before any release: quartet dev --fresh starts over with empty databases.",
+    },
   );
 }

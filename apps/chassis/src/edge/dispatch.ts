@@ -45,10 +45,19 @@ async function dispatchCommand(
   meta: CallMeta,
   signal: AbortSignal,
 ): Promise<CommandOutcome> {
+  if (meta.knownTags !== undefined) throw ifNoneMatchIgnored();
   const mode = meta.respondAsync ? "async" : (meta.routedMode ?? defaultMode(method.desc));
   const call = createCommandCall(runtime, method, request, meta, signal);
   if (mode === "async") return runAsync(runtime, call, meta);
   return runtime.found.serviceClass === "crud" ? runDirect(runtime, call) : runOffloaded(runtime, call);
+}
+
+/** Whoever sends a condition that nobody checks believes to be safe, and is not. */
+function ifNoneMatchIgnored(): QuartetError {
+  return new QuartetError("invalid_argument", "A command takes no If-None-Match.", {
+    field: "If-None-Match",
+    fix: "Send the request without it; a command whose row must be new says already_exists by itself.",
+  });
 }
 
 async function runAsync(runtime: Runtime, call: CommandCall, meta: CallMeta): Promise<CommandOutcome> {

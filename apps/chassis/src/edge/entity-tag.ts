@@ -1,8 +1,13 @@
+import { crc32 } from "node:zlib";
 import { QuartetError } from "../error/quartet-error.ts";
 
-/** The entity tag (RFC 9110, section 8.8.3) of an answer that is one row: the row's version. */
-export function entityTagOf(version: bigint): string {
-  return `"${version}"`;
+/**
+ * The entity tag (RFC 9110, section 8.8.3) of an answer that is one row: the row's version, and a checksum of the body
+ * where there is one. The version alone would call two answers the same that are not: of a row that was deleted and
+ * inserted again, of builds of which one has a field more, of rows that SQL wrote without raising it.
+ */
+export function entityTagOf(version: bigint, body?: string): string {
+  return body === undefined ? `"${version}"` : `"${version}-${crc32(body).toString(16).padStart(8, "0")}"`;
 }
 
 /**
@@ -12,7 +17,7 @@ export function entityTagOf(version: bigint): string {
  */
 export function readIfMatch(text: string | undefined): bigint | undefined {
   if (text === undefined) return undefined;
-  const version = /^"(\d{1,18})"$/.exec(text.trim())?.[1];
+  const version = /^"(\d{1,18})(?:-[\da-f]{8})?"$/.exec(text.trim())?.[1];
   if (version !== undefined) return BigInt(version);
   throw new QuartetError("invalid_argument", "If-Match is not one entity tag.", {
     field: "If-Match",

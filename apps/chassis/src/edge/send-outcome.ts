@@ -39,9 +39,10 @@ export function sendOutcome(
   }
   if (outcome.position !== undefined) response.setHeader("Quartet-Position", outcome.position);
   if (outcome.replayed) response.setHeader("Idempotency-Replayed", "true");
+  const body = formatAnswer(method, outcome.answer, registry);
   const version = answerVersion(outcome.answer);
   if (version !== undefined) {
-    const tag = entityTagOf(version);
+    const tag = entityTagOf(version, body);
     response.setHeader("ETag", tag);
     if (method.handler.kind === "query" && isKnown(tag, meta.knownTags)) {
       response.removeHeader("Content-Type");
@@ -50,11 +51,11 @@ export function sendOutcome(
     }
   }
   response.writeHead(200);
-  response.end(formatAnswer(method, outcome.answer, registry));
+  response.end(body);
 }
 
-/** A stored row is its own text: nothing is parsed and nothing made. */
+/** A stored row is its own text: nothing is made, and hardly ever anything parsed. */
 function formatAnswer(method: DomainMethod, answer: Answer, registry: Registry): string {
-  if (answer instanceof Stored) return answer.text;
+  if (answer instanceof Stored) return answer.json();
   return JSON.stringify(encodeJson(method.desc.output, answer as never, registry));
 }

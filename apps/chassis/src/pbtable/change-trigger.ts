@@ -1,4 +1,4 @@
-import { quoteIdentifier, quoteLiteral } from "../schema/identifier.ts";
+import { quoteBody, quoteIdentifier, quoteLiteral } from "../schema/identifier.ts";
 import type { Table } from "../schema/table.ts";
 import type { DdlObject } from "./ddl-object.ts";
 
@@ -50,8 +50,7 @@ for each statement execute function quartet.refuse_truncate(${quoteLiteral(chang
 
 function createFunctionSql(table: Table, called: string, change: ChangeFunction): string {
   const keys = (row: string) => table.key.map(({ name }) => `${row}.${quoteIdentifier(name)}`).join(", ");
-  return `create or replace function ${called}() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $function$${change.variables === undefined ? "" : `\ndeclare ${change.variables};`}
+  const body = `${change.variables === undefined ? "" : `\ndeclare ${change.variables};`}
 begin
   if tg_table_schema <> ${quoteLiteral(table.schemaName)} or tg_table_name <> ${quoteLiteral(table.tableName)} then
     raise exception 'this function is of %, not of %.%', ${quoteLiteral(table.name)}, tg_table_schema, tg_table_name
@@ -69,5 +68,7 @@ begin
   end if;
   return null;
 end
-$function$`;
+`;
+  return `create or replace function ${called}() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as ${quoteBody(body)}`;
 }

@@ -22,6 +22,8 @@ export function columnValue(
 ): string | Uint8Array {
   const json = fieldJson(column.field, value, registry, field);
   const text = typeof json === "string" ? json : JSON.stringify(json);
+  // The driver would look for U+FFFD in its place.
+  if (!text.isWellFormed()) throw refused(field, value);
   switch (column.sqlType) {
     case "bytea":
       return Buffer.from(text, "base64");

@@ -91,7 +91,7 @@ function operatorFault(column: Column, operator: string, value: unknown): string
     case "startsWith":
       if (column.sqlType !== "text" || column.field.fieldKind === "enum")
         return "takes no startsWith: it is no text";
-      return typeof value === "string" ? undefined : "startsWith is no text";
+      return typeof value === "string" && value.isWellFormed() ? undefined : "startsWith is no text";
     case "in":
       if (!compared) return "can be compared by contains and isSet alone";
       return Array.isArray(value) ? undefined : "in is no list";

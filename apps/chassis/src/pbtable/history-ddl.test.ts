@@ -1,7 +1,10 @@
+import { createFileRegistry } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase, testPassword } from "../cluster/postgres/test-database.ts";
 import { tableOf } from "../schema/table.ts";
+import { buildTestFile, testImports } from "../schema/test-file.ts";
 import { historyObjects } from "./history-ddl.ts";
+import { historyNames } from "./history-names.ts";
 import { createKeptTables, NoteSchema, PlainSchema, SeatSchema } from "./test-history.ts";
 import { viewObjects } from "./view-ddl.ts";
 
@@ -225,4 +228,29 @@ describe("historyObjects", () => {
       expect(`${identity} ${row?.found}`).toBe(`${identity} true`);
     }
   });
+});
+
+test("Any name of a table does for what keeps and publishes its changes", async () => {
+  const name = `a$$b$function$c$quartet$d'e"f%`;
+  const file = buildTestFile("odd/v1/odd", {
+    enums: {},
+    messages: {
+      Odd: {
+        table: { name: `kept.${name}`, key: ["id"], history: true, publish: true },
+        fields: { id: "string" },
+      },
+    },
+    methods: {},
+  });
+  const message = createFileRegistry(file, (name) =>
+    testImports.find((known) => known.proto.name === name),
+  ).getMessage("odd.v1.Odd");
+  if (message === undefined) throw new Error("the file has no Odd");
+  await createKeptTables(database, [message]);
+  const { sqlName } = tableOf(message);
+  await database.query(`insert into ${sqlName} (pb) values ('{"id": "1"}')`);
+  const { asOf } = historyNames(tableOf(message));
+  expect(await database.query(`select id from ${asOf}(now() + interval '1 hour')`)).toEqual([{ id: "1" }]);
+  await database.query("insert into quartet.history_horizon values ($1, 'infinity')", [`kept.${name}`]);
+  await expect(database.query(`select id from ${asOf}(now())`)).rejects.toThrow(name);
 });

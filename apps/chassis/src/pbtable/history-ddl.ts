@@ -1,4 +1,4 @@
-import { quoteIdentifier, quoteLiteral } from "../schema/identifier.ts";
+import { quoteBody, quoteIdentifier, quoteLiteral } from "../schema/identifier.ts";
 import type { Table } from "../schema/table.ts";
 import { changeTriggerObjects } from "./change-trigger.ts";
 import type { DdlObject } from "./ddl-object.ts";
@@ -133,8 +133,7 @@ function createAsOfSql(table: Table, { table: history, asOf, column }: HistoryNa
   const outputs = ["pb jsonb", "version bigint", ...table.key.map((key, i) => `${keys[i]} ${key.sqlType}`)];
   const of = (alias: string) => keys.map((key) => `${alias}.${key}`).join(", ");
   const same = keys.map((key) => `live.${key} = changed.${key}`).join(" and ");
-  return `create or replace function ${asOf}(timestamptz) returns table (${outputs.join(", ")})
-language plpgsql volatile set search_path = pg_catalog, pg_temp as $function$
+  const body = `
 #variable_conflict use_column
 declare since timestamptz;
 begin
@@ -156,5 +155,7 @@ begin
   select quartet.roll_back(live.pb, changed.undos), changed.version, ${of("changed")}
   from changed left join ${table.sqlName} as live on ${same} where changed.version is not null;
 end
-$function$`;
+`;
+  return `create or replace function ${asOf}(timestamptz) returns table (${outputs.join(", ")})
+language plpgsql volatile set search_path = pg_catalog, pg_temp as ${quoteBody(body)}`;
 }

@@ -69,3 +69,19 @@ test("Kysely in a transaction sees its writes, and leaves the connection to the 
   expect(seen).toEqual([{ number: 1n }]);
   expect(database.pool.idleCount).toBe(database.pool.totalCount);
 });
+
+test("Long texts get no names: there is another one for every number of rows", async () => {
+  const count = async (length: number) => {
+    const numbers = Array.from({ length }, (_, index) => BigInt(index));
+    return runTransaction(database.pool, async (client) => {
+      const kysely = createTransactionKysely(client) as unknown as Kysely<TestTables>;
+      const of = kysely.selectFrom("test.pairs").where("number", "in", numbers).select("label");
+      await of.execute();
+      const named = await client.query("select from pg_prepared_statements where statement = $1", [
+        of.compile().sql,
+      ]);
+      return named.rowCount;
+    });
+  };
+  expect([await count(3), await count(3_000)]).toEqual([1, 0]);
+});

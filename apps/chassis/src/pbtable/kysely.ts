@@ -11,11 +11,18 @@ export type ReadonlyKysely = Pick<Kysely<TableTypes>, "selectFrom" | "with" | "w
 const names = new StatementNames(500);
 
 /**
+ * Longer texts are those of many rows or long lists of values, another one for each length: kept on every connection
+ * they would fill the server's memory, and leave no names for the others.
+ */
+const maxNamedChars = 4_000;
+
+/**
  * Named, a query is parsed once per connection, and its virtual columns are not looked up anew each time: a quarter
  * more queries a second. Not so `select *`: once the table has a column more, Postgres refuses to run what it prepared.
  */
 function nameQuery(text: string): { readonly text: string; readonly name?: string } {
-  return text.replaceAll("(*)", "").includes("*") ? { text } : names.name(text);
+  const named = text.length <= maxNamedChars && !text.replaceAll("(*)", "").includes("*");
+  return named ? names.name(text) : { text };
 }
 
 /** Kysely over a pool, for reads outside transactions. A connection that comes back inside one is thrown away. */

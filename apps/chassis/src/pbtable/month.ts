@@ -1,3 +1,5 @@
+import { quoteBody } from "../schema/identifier.ts";
+
 /** One calendar month (UTC) of a table that is partitioned by time. */
 export interface Month {
   /** `2026_01`: what the partition's name ends with. */
@@ -34,5 +36,5 @@ export function createMonthSql(parent: string, partition: string, bounds: readon
   const [from, to] = bounds;
   const create = `create table if not exists ${partition} partition of ${parent} for values from (${from}) to (${to})`;
   // A month that came before its partition has its rows in the default one already, and stays there.
-  return `do $$ begin ${create}; exception when check_violation then null; end $$`;
+  return `do ${quoteBody(`begin ${create}; exception when check_violation then null; end`)}`;
 }

@@ -7,7 +7,8 @@ import type { DdlObject } from "./ddl-object.ts";
  * What publishes every change of a row as an event, in the transaction of the change, whoever makes it: see
  * `quartet.v1.RowChange`. The event's key is the row's, so the events of a row are delivered in the order of its changes.
  *
- * An event carries the row twice. CloudEvents advises at most 64 KiB; nothing here cuts a larger one.
+ * An event carries the row twice. CloudEvents advises at most 64 KiB; nothing here cuts a larger one. Pushes to a domain
+ * take 8 MiB, so a change of a row beyond some 4 MiB becomes a dead letter there.
  *
  * Needs the outbox and `changeFunctions()`. Empty for a table that does not publish.
  */

@@ -9,5 +9,5 @@ export function readablePlaces(field: DescField, stored: readonly JsonValue[]): 
 function isReadable(field: DescField, element: JsonValue): boolean {
   if (element === null) return takesNull(field);
   if (field.enum === undefined || typeof element !== "string") return true;
-  return field.enum.values.some(({ name }) => name === element);
+  return field.enum.values.some(({ name, jsonName }) => name === element || jsonName === element);
 }

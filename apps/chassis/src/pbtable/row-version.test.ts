@@ -152,3 +152,53 @@ describe("a change that changes nothing", () => {
     );
   });
 });
+
+describe("an update whose own transaction changes the row meanwhile", () => {
+  const increase = (draft: unknown) => {
+    const loose = draft as LooseMessage;
+    loose["fInt32"] = Number(loose["fInt32"]) + 1;
+  };
+  const tries: [string, (rows: TableWriter<DescMessage>) => Promise<unknown>][] = [
+    ["another one beside it", (rows) => Promise.all([1, 2].map(() => rows.update("own", increase)))],
+    ["one inside its edit", (rows) => rows.update("own", (draft) => patchInside(rows, draft))],
+    ["an upsert inside its edit", (rows) => rows.update("own", (draft) => upsertInside(rows, draft))],
+  ];
+
+  async function patchInside(rows: TableWriter<DescMessage>, draft: unknown): Promise<void> {
+    increase(draft);
+    await rows.patch("own", { fString: "inner" });
+  }
+  async function upsertInside(rows: TableWriter<DescMessage>, draft: unknown): Promise<void> {
+    increase(draft);
+    await rows.upsert({ id: "own", fString: "inner" });
+  }
+
+  test.each(tries)("is aborted, and loses nothing: %s", async (_, attempt) => {
+    await things.upsert({ id: "own", fInt32: 5, fString: "" });
+    await expect(runTransaction(database.pool, (client) => attempt(writer(client)))).rejects.toMatchObject({
+      code: "aborted",
+    });
+    expect(await things.get("own")).toMatchObject({ fInt32: 5, fString: "" });
+  });
+});
+
+test("A row that is deleted and inserted again while an update waits for it is there to be updated", async () => {
+  await things.insert({ id: "replaced" });
+  const other = await database.connect();
+  await other.query("begin");
+  await other.query("delete from test.everything where id = 'replaced'");
+  await other.query(`insert into test.everything (pb) values ('{"id": "replaced", "fString": "new"}')`);
+  const update = runTransaction(database.pool, (client) =>
+    writer(client).update("replaced", set({ fInt32: 1 })),
+  );
+  await lockWait();
+  await other.query("commit");
+  expect(await update).toMatchObject({ fString: "new", fInt32: 1 });
+});
+
+/** Ends when a statement waits for another transaction. */
+async function lockWait(): Promise<void> {
+  const waiting =
+    "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+  while ((await database.query(waiting)).length === 0);
+}

@@ -1,4 +1,5 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { create } from "@bufbuild/protobuf";
+import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase, testPassword } from "../cluster/postgres/test-database.ts";
@@ -329,4 +330,20 @@ test("a message that has it all comes back from the past as it was", async () =>
     notes.update("all", (draft) => void Object.assign(draft, { extra: undefined, count: 1n, tags: [] })),
   );
   expect(await history().asOf("all", time)).toEqual(make(NoteSchema, init));
+});
+
+test.each([
+  ["before year 1", { seconds: -62_135_596_801n, nanos: 0 }],
+  ["after year 9999", { seconds: 253_402_300_800n, nanos: 0 }],
+  ["beyond Date", { seconds: 2n ** 62n, nanos: 0 }],
+])("a time %s is invalid_argument", async (_, time) => {
+  const past = history().asOf("a", create(TimestampSchema, time));
+  await expect(past).rejects.toMatchObject({ code: "invalid_argument", field: "time" });
+});
+
+test("an invalid Date is invalid_argument", async () => {
+  await expect(history().listAsOf(new Date("x"))).rejects.toMatchObject({
+    code: "invalid_argument",
+    field: "time",
+  });
 });

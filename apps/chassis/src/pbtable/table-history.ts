@@ -184,8 +184,18 @@ function readChange(row: ChangeRow): RecordedChange {
   };
 }
 
+/** The years 0001 to 9999. */
+const [firstMs, lastMs] = [-62_135_596_800_000, 253_402_300_799_999];
+
 /** RFC 3339 to the microsecond, cut and not rounded: no change after the time may get in. */
 function formatTime(time: Date | Timestamp): string {
+  const ms = time instanceof Date ? time.getTime() : Number(time.seconds) * 1_000;
+  // What has no four-digit year is no RFC 3339, and an invalid Date not even a number.
+  if (!(ms >= firstMs && ms <= lastMs)) {
+    throw new QuartetError("invalid_argument", "The time is not of the years 0001 to 9999.", {
+      field: "time",
+    });
+  }
   const { seconds, nanos } = time instanceof Date ? timestampFromDate(time) : time;
   const whole = new Date(Number(seconds) * 1_000).toISOString().slice(0, 19);
   return `${whole}.${String(Math.floor(nanos / 1_000)).padStart(6, "0")}Z`;

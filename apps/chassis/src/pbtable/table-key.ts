@@ -37,15 +37,27 @@ export function formatKey(values: readonly unknown[]): string {
   return values.map((value) => JSON.stringify(String(value))).join(", ");
 }
 
-function boundPart({ field }: Column, part: KeyPart | undefined): unknown {
+function boundPart({ field, name }: Column, part: KeyPart | undefined): unknown {
   if (typeof part === "bigint") return part.toString();
+  if (typeof part === "string" && !part.isWellFormed()) throw notUnicode(name);
   if (typeof part !== "number" || field.fieldKind !== "enum") return part;
   return enumName(field, part);
 }
 
+/** On its way to the database half of a surrogate pair would become U+FFFD, which is another row's key. */
+function notUnicode(name: string): QuartetError {
+  return new QuartetError(
+    "invalid_argument",
+    `${name} contains half of a surrogate pair, which is no Unicode.`,
+    {
+      field: name,
+    },
+  );
+}
+
 /** As ProtoJSON and its column have it: numbers without a name are their own. */
 function enumName(field: DescField & { fieldKind: "enum" }, value: number): string {
-  return field.enum.value[value]?.name ?? String(value);
+  return field.enum.value[value]?.jsonName ?? String(value);
 }
 
 function isComposite(key: TableKey): key is readonly KeyPart[] {

@@ -17,6 +17,7 @@ export interface TableStatements {
   readonly insertMany: NamedText;
   /** Takes the JSON alone. */
   readonly insertIfAbsent: NamedText;
+  /** Takes the JSON, and the version the row must have. */
   readonly replace: NamedText;
   /** Takes the keys to remove from the JSON, and the JSON object to lay over it. Leaves a row alone that has it all. */
   readonly patch: NamedText;
@@ -73,7 +74,8 @@ function buildStatements(table: Table): TableStatements {
     ),
     replace: named(
       "replace",
-      `update ${sqlName} set pb = $${next}::jsonb, version = version + 1 where ${match} returning version`,
+      `update ${sqlName} set pb = $${next}::jsonb, version = version + 1 ` +
+        `where ${match} and version = $${next + 1}::bigint returning version`,
     ),
     patch: named("patch", `${patch} ${row}`),
     patchVersion: named("patchVersion", `${patch} and version = $${next + 2}::bigint ${row}`),

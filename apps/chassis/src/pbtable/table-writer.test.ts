@@ -63,6 +63,19 @@ describe("insert", () => {
   });
 });
 
+test("A key that is no Unicode is no row's, not that of U+FFFD", async () => {
+  await things.insert({ id: "odd\ufffd" });
+  for (const read of [
+    things.get("odd\ud800"),
+    things.writer.getMany(["odd\ud800"]),
+    things.writer.delete("odd\ud800"),
+    things.writer.list({ where: { id: "odd\ud800" } }),
+    things.writer.list({ where: { id: { startsWith: "odd\ud800" } } }),
+  ]) {
+    await expect(read).rejects.toMatchObject({ code: "invalid_argument" });
+  }
+});
+
 describe("insertIfAbsent", () => {
   test("stores once and changes nothing the second time", async () => {
     const { writer } = things;

@@ -116,7 +116,7 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
    *
    * @throws QuartetError `not_found` when there is no such row, `version_mismatch` when it has another
    * version than expected, `invalid_argument` when the key was edited, `already_exists` when the change takes a value
-   * that an index keeps unique.
+   * that an index keeps unique, `aborted` when the transaction itself changed the row between its being read and stored.
    */
   async update(
     key: TableKey,
@@ -173,8 +173,12 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
   }
 
   private async lock(values: unknown[]): Promise<StoredRow | undefined> {
-    const [row] = await this.run<StoredRow>({ ...statementsOf(this.table).getForUpdate, values });
-    return row;
+    const statement = { ...statementsOf(this.table).getForUpdate, values };
+    const [row] = await this.run<StoredRow>(statement);
+    if (row !== undefined) return row;
+    // It may have waited for a transaction that put another row in the place of the one it saw: look again.
+    const [other] = await this.run<StoredRow>(statement);
+    return other;
   }
 
   /** Stores what `edit` makes of a locked row. Returns the version the row has then. */
@@ -192,10 +196,11 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
     const merged = merge();
     if (merged === stored) return BigInt(row.version);
     const { replace } = statementsOf(this.table);
-    const changed = await this.change<{ version: bigint }>(replace, [...values, printStorable(merged)], () =>
-      this.describe(before),
-    );
-    return BigInt(changed.rows[0]?.version ?? row.version);
+    const bound = [...values, printStorable(merged), row.version.toString()];
+    const changed = await this.change<{ version: bigint }>(replace, bound, () => this.describe(before));
+    const [next] = changed.rows;
+    if (next === undefined) throw this.changedMeanwhile(values);
+    return BigInt(next.version);
   }
 
   private async patchBlindly(
@@ -229,6 +234,13 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
 
   private print(message: MessageShape<D>): string {
     return printStorable(encodeJson(this.message, message, this.registry));
+  }
+
+  /** The lock keeps all others away, so it was this very transaction. */
+  private changedMeanwhile(values: unknown[]): QuartetError {
+    return new QuartetError("aborted", `${this.name(values)} was changed while an update of it ran.`, {
+      fix: "Change a row by one update after the other, each awaited, and not from inside its own edit.",
+    });
   }
 
   private notFound(values: unknown[]): QuartetError {

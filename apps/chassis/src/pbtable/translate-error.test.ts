@@ -32,6 +32,27 @@ describe("translateDatabaseError", () => {
     });
   });
 
+  test("a taken unique value is already_exists, which no retry mends", async () => {
+    const error = await failure(() => database.query("insert into held values (1)"));
+    expect(translateDatabaseError(error)).toMatchObject({
+      code: "already_exists",
+      retry: false,
+      cause: error,
+    });
+  });
+
+  test.each([
+    ["no time", "select 'x'::timestamptz"],
+    ["a time that there is not", "select '2024-13-01'::timestamptz"],
+    ["no number", "select 'x'::int"],
+    ["a number out of range", "select 99999999999::int"],
+    ["two members of a oneof, for a view", "do $$ begin raise exception using errcode = '22023'; end $$"],
+  ])("%s is invalid_argument", async (_, sql) => {
+    expect(translateDatabaseError(await failure(() => database.query(sql)))).toMatchObject({
+      code: "invalid_argument",
+    });
+  });
+
   test("a statement over its time is deadline_exceeded", async () => {
     const pool = database.openPool(undefined, { statementTimeoutMs: 50 });
     const error = await failure(() => pool.query("select pg_sleep(5)"));

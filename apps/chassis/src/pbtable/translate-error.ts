@@ -7,11 +7,17 @@ export function sqlStateOf(error: unknown): string | undefined {
   return error instanceof Error && error.cause !== undefined ? sqlStateOf(error.cause) : undefined;
 }
 
-/** SQLSTATEs of a value that Postgres cannot hold: too long, out of range, not of its type, or with U+0000 in it. */
+/**
+ * SQLSTATEs of a value that Postgres cannot hold: too long, out of range, no time, not of its type, refused by a view, or
+ * with U+0000 in it.
+ */
 const refusedValueStates: ReadonlySet<string> = new Set([
   "22001",
   "22003",
+  "22007",
+  "22008",
   "22021",
+  "22023",
   "22P02",
   "22P05",
   "54000",
@@ -41,6 +47,11 @@ export function translateDatabaseError(error: unknown): unknown {
     return new QuartetError("invalid_argument", "The database cannot store a value of the request.", {
       cause: error,
       fix: "Send text without U+0000, keys of at most 2 kB, and numbers within their range.",
+    });
+  }
+  if (state === "23505") {
+    return new QuartetError("already_exists", "A row with the same key or unique value exists already.", {
+      cause: error,
     });
   }
   if (state === "42501") {

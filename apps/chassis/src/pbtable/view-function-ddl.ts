@@ -1,6 +1,6 @@
 import type { Column } from "../schema/column.ts";
 import { takesNull } from "../schema/fit-json.ts";
-import { quoteIdentifier, quoteLiteral } from "../schema/identifier.ts";
+import { quoteBody, quoteIdentifier, quoteLiteral } from "../schema/identifier.ts";
 import type { Table } from "../schema/table.ts";
 import { firstFault } from "./view-fault.ts";
 import {
@@ -20,12 +20,10 @@ import {
  * @param shown the columns of the view, `version` among them
  */
 export function viewFunctionSql(table: Table, signature: string, shown: readonly string[]): string {
-  const body = functionBody(table, shown);
-  // JSON names may hold anything, the quote too.
-  const quoted = body.includes("$quartet$") ? quoteLiteral(body) : `$quartet$${body}$quartet$`;
+  const body = quoteBody(functionBody(table, shown));
   return (
     `create or replace function ${signature} returns trigger\n` +
-    `language plpgsql security invoker set search_path = pg_catalog as ${quoted}`
+    `language plpgsql security invoker set search_path = pg_catalog as ${body}`
   );
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fitsIdentifier, quoteIdentifier, quoteLiteral } from "./identifier.ts";
+import { fitsIdentifier, quoteBody, quoteIdentifier, quoteLiteral } from "./identifier.ts";
 
 describe("quoteIdentifier", () => {
   test("doubles quotes", () => {
@@ -36,4 +36,12 @@ describe("quoteIdentifier", () => {
 
 test("quoteLiteral doubles single quotes and leaves backslashes", () => {
   expect(quoteLiteral("it's \\ '")).toBe("'it''s \\ '''");
+});
+
+test.each(["select 1", "$quartet$", "a$quartet", "it's $$ \\ $function$"])("quoteBody keeps %s", (body) => {
+  const quoted = quoteBody(body);
+  const inside = quoted.startsWith("'")
+    ? quoted.slice(1, -1).replaceAll("''", "'")
+    : quoted.slice("$quartet$".length, quoted.indexOf("$quartet$", 1));
+  expect(inside).toBe(body);
 });

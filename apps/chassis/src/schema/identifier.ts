@@ -18,6 +18,13 @@ export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** Quotes the body of a function or of `do`, whatever names and texts are in it; readable where nothing is against it. */
+export function quoteBody(body: string): string {
+  return body.includes("$quartet$") || body.endsWith("$quartet")
+    ? quoteLiteral(body)
+    : `$quartet$${body}$quartet$`;
+}
+
 /** Quotes an SQL text literal, for DDL, where values cannot be bound. */
 export function quoteLiteral(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;

@@ -49,7 +49,7 @@ export function carryAnys(desc: DescMessage, message: Message, json: JsonValue, 
   forEachAny(desc, message, json, (any, object) => {
     const url = String(own(object, "@type") ?? "");
     if (url === "") return;
-    const inner = openAny(any, registry);
+    const inner = unpackAny(any, registry);
     if (inner === undefined) {
       any.typeUrl = url;
       any.$unknown = [writeCarrier(object)];
@@ -68,7 +68,7 @@ export function carryAnys(desc: DescMessage, message: Message, json: JsonValue, 
 export function restoreAnys(desc: DescMessage, message: Message, json: JsonValue, registry: Registry): void {
   forEachAny(desc, message, json, (any, object) => {
     if (any.typeUrl === "") return;
-    const inner = openAny(any, registry);
+    const inner = unpackAny(any, registry);
     if (inner !== undefined) {
       restoreAnys(inner.desc, inner.message, contentOf(inner.desc, object), registry);
       return;
@@ -107,7 +107,7 @@ function isEntries(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-function openAny(any: Any, registry: Registry): { desc: DescMessage; message: Message } | undefined {
+function unpackAny(any: Any, registry: Registry): { desc: DescMessage; message: Message } | undefined {
   const desc = registry.getMessage(any.typeUrl.slice(any.typeUrl.lastIndexOf("/") + 1));
   const message = desc === undefined ? undefined : anyUnpack(any, desc);
   return desc === undefined || message === undefined ? undefined : { desc, message };

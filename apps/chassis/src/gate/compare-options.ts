@@ -7,6 +7,7 @@ import { compareEvents } from "./rules/event-rules.ts";
 import { compareHttpBindings } from "./rules/http-rules.ts";
 import { compareIndexes } from "./rules/index-rules.ts";
 import { compareMethodKinds } from "./rules/method-rules.ts";
+import { compareOneofs } from "./rules/oneof-rules.ts";
 import type { RuleBreak } from "./rules/rule-break.ts";
 import { compareTables } from "./rules/table-rules.ts";
 import type { SchemaFinding } from "./schema-finding.ts";
@@ -51,7 +52,9 @@ function compareType(
 function compareMessages(before: DescMessage, next: DescMessage | undefined): readonly RuleBreak[] {
   const tables = compareTables(before, next);
   if (next === undefined) return tables;
-  const rest = [compareColumns, compareIndexes, compareEvents].flatMap((compare) => compare(before, next));
+  const rest = [compareColumns, compareIndexes, compareEvents, compareOneofs].flatMap((compare) =>
+    compare(before, next),
+  );
   return [...tables, ...rest];
 }
 

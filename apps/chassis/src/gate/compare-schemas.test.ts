@@ -46,6 +46,10 @@ message Thing {
   string secret = 8 [(quartet.v1.column) = {hidden: true}];
   map<string, int32> counts = 9;
   repeated int64 sizes = 10;
+  oneof way {
+    string rail = 31;
+    string road = 33;
+  }
   reserved 20;
   reserved "gone";
 }
@@ -180,6 +184,12 @@ const ourBreaks: readonly Break[] = [
     at: "option (google.api.http) = {\n      post",
   },
   {
+    rule: "ONEOF_MEMBER_COMES_LAST",
+    from: "    string road = 33;\n",
+    to: "    string road = 33;\n    string air = 32;\n",
+    at: "string air",
+  },
+  {
     rule: "ENUM_VALUE_SAME_JSON_NAME",
     from: "COLOR_RED = 1;\n  COLOR_ROT = 1;",
     to: "COLOR_ROT = 1;\n  COLOR_RED = 1;",
@@ -275,6 +285,7 @@ describe("compareSchemas", () => {
 
   test.each([
     ["a field", "reserved 20;", "string more = 11;\n  reserved 20;"],
+    ["a member after all others of a oneof", "string road = 33;", "string road = 33;\n    string air = 34;"],
     ["a deleted field with number and name reserved", "string name = 3;", 'reserved 3;\n  reserved "name";'],
     ["an enum value", "COLOR_BLUE = 2;", "COLOR_BLUE = 2;\n  COLOR_GREEN = 3;"],
     ["another name after an enum value's first", "COLOR_BLUE = 2;", "COLOR_BLUE = 2;\n  COLOR_BLAU = 2;"],

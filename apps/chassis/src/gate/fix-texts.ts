@@ -34,6 +34,7 @@ const ownFixes: Readonly<Record<OwnRule, string>> = {
   METHOD_SAME_KIND: newMethod,
   HTTP_SAME_PATH: "put the binding back and give the new one in additional_bindings",
   HTTP_SAME_BODY: "put the body back and give the new form a path of its own in additional_bindings",
+  ONEOF_MEMBER_COMES_LAST: "give the new member a number above those of all members that were released",
   ENUM_VALUE_SAME_JSON_NAME: "name the released one first, and other names of the number after it",
 };
 

@@ -11,7 +11,7 @@ export interface RuleBreak {
   readonly inside?: readonly number[];
 }
 
-/** What buf cannot see: options of ours and of Google's, and the order of an enum value's names. */
+/** What buf cannot see: options of ours and of Google's, and the order of an enum value's names and of a oneof's members. */
 export type OwnRule =
   | "TABLE_NO_DELETE"
   | "TABLE_SAME_NAME"
@@ -26,4 +26,5 @@ export type OwnRule =
   | "METHOD_SAME_KIND"
   | "HTTP_SAME_PATH"
   | "HTTP_SAME_BODY"
-  | "ENUM_VALUE_SAME_JSON_NAME";
+  | "ENUM_VALUE_SAME_JSON_NAME"
+  | "ONEOF_MEMBER_COMES_LAST";

@@ -1,13 +1,13 @@
 export { type ErrorCode, errorCodes } from "./error/error-codes.ts";
 export { type ErrorExtras, QuartetError } from "./error/quartet-error.ts";
-export type { Filter } from "./pbtable/filter.ts";
+export type { RecordedChange, RowPatch, TableHistory } from "./pbtable/history/table-history.ts";
 export type { ReadonlyKysely } from "./pbtable/kysely.ts";
-export type { ListOptions, ListQuery, Page } from "./pbtable/list-rows.ts";
+export type { Filter } from "./pbtable/list/filter.ts";
+export type { ListOptions, ListQuery, Page } from "./pbtable/list/list-rows.ts";
+export type { OrderBy } from "./pbtable/list/order-by.ts";
 export { versionOf } from "./pbtable/message-version.ts";
-export type { OrderBy } from "./pbtable/order-by.ts";
 export type { RowChanges } from "./pbtable/row-changes.ts";
 export type { Stored } from "./pbtable/stored.ts";
-export type { RecordedChange, RowPatch, TableHistory } from "./pbtable/table-history.ts";
 export type { KeyPart, TableKey } from "./pbtable/table-key.ts";
 export type { TableReader } from "./pbtable/table-reader.ts";
 export type { HistoryRow, PbRow, TableTypes, ViewColumns, ViewRow } from "./pbtable/table-types.ts";

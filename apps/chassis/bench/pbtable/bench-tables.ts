@@ -4,7 +4,7 @@ import type { Pool } from "pg";
 import { openTestServer, type TestDatabase } from "../../src/cluster/postgres/test-database.ts";
 import { createIndexSql, createTableSql } from "../../src/pbtable/table-ddl.ts";
 import { TableWriter } from "../../src/pbtable/table-writer.ts";
-import { tableOf } from "../../src/schema/table.ts";
+import { tableOf } from "../../src/schema/table/table.ts";
 import { createHandMade, type HandMadeDatabase, handMadeRow, handMadeSql } from "./hand-made.ts";
 import { benchRegistry, ItemSchema, type ItemValues, itemValues } from "./item.ts";
 

@@ -1,8 +1,8 @@
 import type { ClientBase } from "pg";
-import { historyNames } from "../pbtable/history-names.ts";
-import { startOfMonth } from "../pbtable/month.ts";
+import { historyNames } from "../pbtable/history/history-names.ts";
+import { startOfMonth } from "../pbtable/history/month.ts";
 import { quoteIdentifier, quoteLiteral } from "../schema/identifier.ts";
-import type { Table } from "../schema/table.ts";
+import type { Table } from "../schema/table/table.ts";
 import { noLock, type Step } from "./step.ts";
 
 /** One step of a pruning. */

@@ -1,17 +1,17 @@
 import { createRegistry, type DescMessage } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { openTestServer, type TestDatabase, type TestServer } from "../cluster/postgres/test-database.ts";
-import { historyObjects } from "../pbtable/history-ddl.ts";
-import { startOfMonth } from "../pbtable/month.ts";
-import { TableHistory } from "../pbtable/table-history.ts";
+import { historyObjects } from "../pbtable/history/history-ddl.ts";
+import { startOfMonth } from "../pbtable/history/month.ts";
+import { TableHistory } from "../pbtable/history/table-history.ts";
 import {
   createKeptTables,
   keptRegistry,
   NoteSchema,
   PlainSchema,
   SeatSchema,
-} from "../pbtable/test-history.ts";
-import { tableOf } from "../schema/table.ts";
+} from "../pbtable/history/test-history.ts";
+import { tableOf } from "../schema/table/table.ts";
 import { defineDomain } from "../service/domain.ts";
 import { pruneHistory, readPrunePlan } from "./prune.ts";
 

@@ -1,5 +1,5 @@
 import { logTables } from "../relay/log/log-ddl.ts";
-import type { Table } from "../schema/table.ts";
+import type { Table } from "../schema/table/table.ts";
 import { type RightKind, rightKey } from "./catalog/read-world.ts";
 
 /** Privileges of roles on objects of one kind. Objects are named as {@link rightKey} says. */

@@ -1,7 +1,7 @@
 import { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
 import { DeadLetterSchema, SubscriptionSchema } from "../gen/quartet/v1/subscription_pb.ts";
 import { logSql } from "../relay/log/log-ddl.ts";
-import { type Table, tableOf } from "../schema/table.ts";
+import { type Table, tableOf } from "../schema/table/table.ts";
 import type { Domain } from "../service/domain.ts";
 import { eventsRights, mainRights, type RightsTarget } from "./rights.ts";
 import { historyRelations } from "./table-objects.ts";

@@ -1,11 +1,11 @@
 import { inboxSql } from "../inbox/inbox-ddl.ts";
 import { outboxSql } from "../outbox/outbox-ddl.ts";
-import { changeFunctions } from "../pbtable/change-ddl.ts";
 import type { DdlObject } from "../pbtable/ddl-object.ts";
-import { historyObjects } from "../pbtable/history-ddl.ts";
-import { publishObjects } from "../pbtable/publish-ddl.ts";
+import { changeFunctions } from "../pbtable/history/change-ddl.ts";
+import { historyObjects } from "../pbtable/history/history-ddl.ts";
+import { publishObjects } from "../pbtable/history/publish-ddl.ts";
 import { quoteIdentifier } from "../schema/identifier.ts";
-import type { Table } from "../schema/table.ts";
+import type { Table } from "../schema/table/table.ts";
 import { objectTableSql } from "./catalog/read-objects.ts";
 import type { SchemaTarget } from "./schema-target.ts";
 

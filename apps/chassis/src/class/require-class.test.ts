@@ -4,7 +4,7 @@ import { createTestLogin, testDomain } from "../apply/test-domain.ts";
 import { openTestServer, type TestDatabase, type TestServer } from "../cluster/postgres/test-database.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
-import { tableOf } from "../schema/table.ts";
+import { tableOf } from "../schema/table/table.ts";
 import type { ObservedRights } from "./find-class.ts";
 import { type ClassDemands, requireClass } from "./require-class.ts";
 import { readLoginRights } from "./rights.ts";

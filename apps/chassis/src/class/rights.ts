@@ -1,5 +1,5 @@
 import type { Pool } from "pg";
-import type { Table } from "../schema/table.ts";
+import type { Table } from "../schema/table/table.ts";
 
 /** What a login may do to one table. */
 export interface TableRights {

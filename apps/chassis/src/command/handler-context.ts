@@ -10,7 +10,7 @@ import { QuartetError } from "../error/quartet-error.ts";
 import type { ReadonlyKysely } from "../pbtable/kysely.ts";
 import { TableReader } from "../pbtable/table-reader.ts";
 import { methodKind, methodName } from "../schema/method.ts";
-import { tableOf } from "../schema/table.ts";
+import { tableOf } from "../schema/table/table.ts";
 import type {
   CallContext,
   CommandContext,

@@ -12,7 +12,7 @@ import { type Problem, ProblemSchema } from "../gen/quartet/v1/problem_pb.ts";
 import type { SqlClient } from "../pbtable/sql-client.ts";
 import { TableReader } from "../pbtable/table-reader.ts";
 import { TableWriter } from "../pbtable/table-writer.ts";
-import { tableOf } from "../schema/table.ts";
+import { tableOf } from "../schema/table/table.ts";
 import { keyReused } from "./key-reused.ts";
 
 /** What identifies an operation: enough to record it when it is first heard of. */

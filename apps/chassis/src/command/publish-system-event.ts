@@ -1,7 +1,7 @@
 import type { DescMessage, MessageShape, Registry } from "@bufbuild/protobuf";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
-import { encodeJson } from "../schema/json.ts";
-import { printStorable } from "../schema/storable-json.ts";
+import { encodeJson } from "../schema/json/json.ts";
+import { printStorable } from "../schema/json/storable-json.ts";
 
 /** An event of the platform itself, ordered by the operation it is about. */
 export function systemEvent<D extends DescMessage>(

@@ -5,7 +5,7 @@ import {
   CommandFailedSchema,
   IntentSchema,
 } from "../gen/quartet/v1/intent_pb.ts";
-import { decodeStoredJson } from "../schema/json.ts";
+import { decodeStoredJson } from "../schema/json/json.ts";
 import type { CallScope } from "./handler-context.ts";
 import { decideAccepted, recordAccepted } from "./receive-accepted.ts";
 import { receiveFailure, receiveIntent } from "./receive-intent.ts";

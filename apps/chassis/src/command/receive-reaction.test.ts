@@ -5,10 +5,10 @@ import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-da
 import { type OpenRuntime, openRuntime } from "../edge/open-runtime.ts";
 import { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
 import { inboxSql } from "../inbox/inbox-ddl.ts";
+import { createKeptTables, NoteSchema, PlainSchema } from "../pbtable/history/test-history.ts";
 import { createTableSql } from "../pbtable/table-ddl.ts";
-import { createKeptTables, NoteSchema, PlainSchema } from "../pbtable/test-history.ts";
 import { declareSubscriptions } from "../relay/subscription/subscriptions.ts";
-import { tableOf } from "../schema/table.ts";
+import { tableOf } from "../schema/table/table.ts";
 import type { LooseMessage } from "../schema/test-schema.ts";
 import { defineDomain } from "../service/domain.ts";
 import { onChange } from "../service/on-change.ts";

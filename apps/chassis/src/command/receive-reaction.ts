@@ -8,7 +8,7 @@ import type { OutboxEvent } from "../outbox/outbox-event.ts";
 import { runTransaction } from "../pbtable/run-transaction.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import { parsePosition } from "../position/position.ts";
-import { decodeStoredJson } from "../schema/json.ts";
+import { decodeStoredJson } from "../schema/json/json.ts";
 import type { Decision } from "../service/decision.ts";
 import type { Reaction } from "../service/reaction.ts";
 import { type Cause, sealEvents } from "./apply-writes.ts";

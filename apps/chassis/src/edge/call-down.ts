@@ -5,7 +5,7 @@ import { runReadOnly } from "../command/run-query.ts";
 import type { Runtime } from "../command/runtime.ts";
 import { isErrorCode } from "../error/error-codes.ts";
 import { QuartetError } from "../error/quartet-error.ts";
-import { decodeStoredJson } from "../schema/json.ts";
+import { decodeStoredJson } from "../schema/json/json.ts";
 import type { CallContext } from "../service/contexts.ts";
 import type { DomainMethod } from "../service/domain.ts";
 import type { ClassUpstreams } from "./upstream/class-upstreams.ts";

@@ -10,7 +10,7 @@ import { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
 import { createReader } from "../pbtable/kysely.ts";
 import { openPool } from "../pbtable/open-pool.ts";
 import { ReplayWatcher } from "../position/replay-watcher.ts";
-import { tableOf } from "../schema/table.ts";
+import { tableOf } from "../schema/table/table.ts";
 import type { CallContext } from "../service/contexts.ts";
 import type { Domain, DomainMethod } from "../service/domain.ts";
 import { callDown } from "./call-down.ts";

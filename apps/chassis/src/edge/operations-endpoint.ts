@@ -4,7 +4,7 @@ import { isEnded, operationReader } from "../command/operations.ts";
 import { type Runtime, requireMain } from "../command/runtime.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { OperationSchema } from "../gen/quartet/v1/operation_pb.ts";
-import { encodeJson } from "../schema/json.ts";
+import { encodeJson } from "../schema/json/json.ts";
 import { readCallMeta } from "./call-meta.ts";
 import { toAcceptedOperation, toOperation } from "./operation-answer.ts";
 import { requestSignal } from "./request-signal.ts";

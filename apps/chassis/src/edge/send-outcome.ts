@@ -5,7 +5,7 @@ import type { CommandOutcome } from "../command/command-call.ts";
 import type { Runtime } from "../command/runtime.ts";
 import { OperationSchema } from "../gen/quartet/v1/operation_pb.ts";
 import { Stored } from "../pbtable/stored.ts";
-import { encodeJson } from "../schema/json.ts";
+import { encodeJson } from "../schema/json/json.ts";
 import type { DomainMethod } from "../service/domain.ts";
 import type { CallMeta } from "./call-meta.ts";
 import { entityTagOf, isKnown } from "./entity-tag.ts";

@@ -3,7 +3,7 @@ import type { TestDatabase } from "../cluster/postgres/test-database.ts";
 import { DeadLetterSchema } from "../gen/quartet/v1/subscription_pb.ts";
 import { outboxSql } from "../outbox/outbox-ddl.ts";
 import { createTableSql } from "../pbtable/table-ddl.ts";
-import { tableOf } from "../schema/table.ts";
+import { tableOf } from "../schema/table/table.ts";
 import { buildTestFile, testImports } from "../schema/test-file.ts";
 import { type Domain, defineDomain } from "../service/domain.ts";
 import { type CheckDataOptions, checkData, type DataReport } from "./check-data.ts";

@@ -21,7 +21,7 @@ export async function fingerprintSources(stage: string, layout: PackageLayout): 
 /** The folders of the plugin and of what it reads tables with. */
 async function findGeneratorSources(layout: PackageLayout): Promise<readonly string[]> {
   const sources = dirname(dirname(layout.plugin));
-  const paths = await Array.fromAsync(glob("{generate,schema}/*.{ts,js}", { cwd: sources }));
+  const paths = await Array.fromAsync(glob("{generate,schema}/**/*.{ts,js}", { cwd: sources }));
   return paths
     .filter((path) => !/\.d\.ts$|\.test\.ts$|[\\/]test-/.test(path))
     .sort()

@@ -1,6 +1,6 @@
-import type { Column } from "../schema/column.ts";
-import type { Table } from "../schema/table.ts";
-import { isPathColumn } from "../schema/table-columns.ts";
+import type { Column } from "../schema/table/column.ts";
+import type { Table } from "../schema/table/table.ts";
+import { isPathColumn } from "../schema/table/table-columns.ts";
 
 /** Names of `@quartet/chassis` that the types of some tables are written with. */
 export function typesOf(tables: readonly Table[]): readonly string[] {

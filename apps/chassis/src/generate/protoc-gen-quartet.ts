@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { createEcmaScriptPlugin, type GeneratedFile, runNodeJs, type Schema } from "@bufbuild/protoplugin";
-import { formatFaults } from "../schema/schema-fault.ts";
-import type { Table } from "../schema/table.ts";
-import { messagesOf, readTables } from "../schema/table-set.ts";
+import { formatFaults } from "../schema/table/schema-fault.ts";
+import type { Table } from "../schema/table/table.ts";
+import { messagesOf, readTables } from "../schema/table/table-set.ts";
 import { faultsFile } from "./faults-file.ts";
 import { indent, printTable, typesOf } from "./print-tables.ts";
 

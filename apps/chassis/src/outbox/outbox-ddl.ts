@@ -1,4 +1,4 @@
-import { createMonthSql, type Month, monthsAround } from "../pbtable/month.ts";
+import { createMonthSql, type Month, monthsAround } from "../pbtable/history/month.ts";
 import { quoteLiteral } from "../schema/identifier.ts";
 
 /** Name of the publication that carries the outbox, in every database that has one. */

@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
-import { tableOf } from "../schema/table.ts";
+import { tableOf } from "../schema/table/table.ts";
 import { PairSchema, testRegistry } from "../schema/test-schema.ts";
 import { createReader, createTransactionKysely, type ReadonlyKysely } from "./kysely.ts";
 import { runTransaction } from "./run-transaction.ts";

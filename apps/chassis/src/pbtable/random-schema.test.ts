@@ -3,8 +3,8 @@ import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
-import { encodeJson } from "../schema/json.ts";
-import { tableOf } from "../schema/table.ts";
+import { encodeJson } from "../schema/json/json.ts";
+import { tableOf } from "../schema/table/table.ts";
 import { arbitraryMessage } from "../schema/test-arbitrary.ts";
 import { arbitraryTable, buildTable, type RandomTable } from "../schema/test-random-file.ts";
 import { type LooseMessage, make } from "../schema/test-schema.ts";
@@ -14,7 +14,7 @@ import { keyOf } from "./table-key.ts";
 import { TableWriter } from "./table-writer.ts";
 import { expectedColumns } from "./test-columns.ts";
 import { RandomRows } from "./test-random-rows.ts";
-import { viewObjects } from "./view-ddl.ts";
+import { viewObjects } from "./view/view-ddl.ts";
 
 /** Raise it to look for more: 40 schemas take about ten seconds. */
 const schemas = 40;

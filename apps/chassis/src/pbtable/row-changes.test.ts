@@ -2,7 +2,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
 import type { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
-import { tableOf } from "../schema/table.ts";
+import { tableOf } from "../schema/table/table.ts";
 import { EverythingSchema, PairSchema, testRegistry } from "../schema/test-schema.ts";
 import type { RowChanges } from "./row-changes.ts";
 import type { SqlClient } from "./sql-client.ts";

@@ -8,11 +8,11 @@ import {
   type Registry,
 } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
-import { hasPresence } from "../schema/column.ts";
-import { encodeJson } from "../schema/json.ts";
-import { isJsonMap, type JsonMap, own, setOwn } from "../schema/json-map.ts";
-import { isWhole } from "../schema/reachable.ts";
-import type { Table } from "../schema/table.ts";
+import { encodeJson } from "../schema/json/json.ts";
+import { isJsonMap, type JsonMap, own, setOwn } from "../schema/json/json-map.ts";
+import { isWhole } from "../schema/json/reachable.ts";
+import { hasPresence } from "../schema/table/column.ts";
+import type { Table } from "../schema/table/table.ts";
 
 /**
  * New values of some fields of a row: each as in `create`, or `null` to clear a field that can be absent. A oneof is

@@ -1,7 +1,7 @@
 import { clone, create, type DescMessage } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
-import { tableOf } from "../schema/table.ts";
+import { tableOf } from "../schema/table/table.ts";
 import { EverythingSchema, type LooseMessage, testRegistry } from "../schema/test-schema.ts";
 import { runTransaction } from "./run-transaction.ts";
 import type { SqlClient } from "./sql-client.ts";

@@ -1,7 +1,7 @@
 import { fromJson } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
+import { ParcelSchema, parcelRegistry } from "./merge/test-parcel.ts";
 import { Stored } from "./stored.ts";
-import { ParcelSchema, parcelRegistry } from "./test-parcel.ts";
 
 /** As Postgres prints `jsonb`: a space after each colon and comma. */
 const stored = (json: string) => new Stored(ParcelSchema, { pb: json, version: 3n }, parcelRegistry);

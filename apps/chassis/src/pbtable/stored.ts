@@ -1,8 +1,8 @@
 import type { DescMessage, JsonValue, MessageShape, Registry } from "@bufbuild/protobuf";
-import { decodePlain } from "../schema/decode-plain.ts";
-import { fitJson } from "../schema/fit-json.ts";
-import { decodeStoredJson } from "../schema/json.ts";
-import { isWhole, reachableMessages } from "../schema/reachable.ts";
+import { decodePlain } from "../schema/json/decode-plain.ts";
+import { fitJson } from "../schema/json/fit-json.ts";
+import { decodeStoredJson } from "../schema/json/json.ts";
+import { isWhole, reachableMessages } from "../schema/json/reachable.ts";
 import { noteVersion } from "./message-version.ts";
 
 const oneofKeys = new WeakMap<DescMessage, readonly (readonly string[])[]>();

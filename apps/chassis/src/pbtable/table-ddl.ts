@@ -1,7 +1,7 @@
-import type { Column } from "../schema/column.ts";
 import { quoteIdentifier } from "../schema/identifier.ts";
-import type { Table } from "../schema/table.ts";
-import type { TableIndex } from "../schema/table-index.ts";
+import type { Column } from "../schema/table/column.ts";
+import type { Table } from "../schema/table/table.ts";
+import type { TableIndex } from "../schema/table/table-index.ts";
 
 /** `create table` for a pbtable that does not exist yet. Key columns are STORED, all others VIRTUAL. */
 export function createTableSql(table: Table): string {

@@ -1,8 +1,8 @@
 import type { DescField, Message } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
-import type { Column } from "../schema/column.ts";
-import { localValue } from "../schema/local-value.ts";
-import type { Table } from "../schema/table.ts";
+import { localValue } from "../schema/json/local-value.ts";
+import type { Column } from "../schema/table/column.ts";
+import type { Table } from "../schema/table/table.ts";
 
 /** A value of one key column. An enum's is the number that messages have, or the name that columns have. */
 export type KeyPart = string | number | bigint | boolean;

@@ -1,8 +1,9 @@
 import type { DescMessage, JsonValue, Message, MessageShape, Registry } from "@bufbuild/protobuf";
 import type { QueryResult, QueryResultRow } from "pg";
-import { decodePlain } from "../schema/decode-plain.ts";
-import { decodeStoredJson } from "../schema/json.ts";
-import type { Table } from "../schema/table.ts";
+import { decodePlain } from "../schema/json/decode-plain.ts";
+import { decodeStoredJson } from "../schema/json/json.ts";
+import type { Table } from "../schema/table/table.ts";
+import { TableHistory } from "./history/table-history.ts";
 import {
   describeScan,
   type ListOptions,
@@ -14,12 +15,11 @@ import {
   readScan,
   type ScannedRow,
   scanStatement,
-} from "./list-rows.ts";
+} from "./list/list-rows.ts";
+import { formatPageToken, type PageEnd, parsePageToken } from "./list/page-token.ts";
 import { noteVersion, versionOf } from "./message-version.ts";
-import { formatPageToken, type PageEnd, parsePageToken } from "./page-token.ts";
 import type { SqlClient, Statement } from "./sql-client.ts";
 import { Stored } from "./stored.ts";
-import { TableHistory } from "./table-history.ts";
 import { keyValues, type TableKey } from "./table-key.ts";
 import { statementsOf } from "./table-statements.ts";
 import { translateDatabaseError } from "./translate-error.ts";

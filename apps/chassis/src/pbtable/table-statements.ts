@@ -1,5 +1,5 @@
 import { fitsIdentifier, quoteIdentifier } from "../schema/identifier.ts";
-import type { Table } from "../schema/table.ts";
+import type { Table } from "../schema/table/table.ts";
 import { type MaybeNamed, nameOf, StatementNames } from "./statement-names.ts";
 
 /**

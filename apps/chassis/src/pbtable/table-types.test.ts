@@ -1,12 +1,12 @@
 import type { Insertable, Kysely, Selectable, Updateable } from "kysely";
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
-import { tableOf } from "../schema/table.ts";
+import { tableOf } from "../schema/table/table.ts";
 import { EverythingSchema } from "../schema/test-schema.ts";
 import { createReader } from "./kysely.ts";
 import type { HistoryRow, PbRow, ViewRow } from "./table-types.ts";
 import { createTables } from "./test-table.ts";
-import { viewObjects } from "./view-ddl.ts";
+import { viewObjects } from "./view/view-ddl.ts";
 
 /** As generated code declares them; a part of the columns. */
 interface TestTables {

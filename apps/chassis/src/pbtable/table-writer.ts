@@ -7,8 +7,9 @@ import {
   type MessageShape,
 } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
-import { encodeJson } from "../schema/json.ts";
-import { printStorable } from "../schema/storable-json.ts";
+import { encodeJson } from "../schema/json/json.ts";
+import { printStorable } from "../schema/json/storable-json.ts";
+import { draftRow } from "./merge/row-draft.ts";
 import { noteVersion } from "./message-version.ts";
 import {
   applyChanges,
@@ -19,7 +20,6 @@ import {
   readChanges,
 } from "./row-changes.ts";
 import { chunkRows } from "./row-chunks.ts";
-import { draftRow } from "./row-draft.ts";
 import { formatKey, keyOf, keyValues, type TableKey } from "./table-key.ts";
 import { type StoredRow, TableReader } from "./table-reader.ts";
 import { type NamedText, statementsOf } from "./table-statements.ts";

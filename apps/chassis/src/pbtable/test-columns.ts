@@ -1,9 +1,9 @@
 import type { DescMessage, JsonValue, Message, Registry } from "@bufbuild/protobuf";
 import { expect } from "vitest";
-import type { Column } from "../schema/column.ts";
-import { encodeJson } from "../schema/json.ts";
-import { isJsonMap, own } from "../schema/json-map.ts";
-import type { Table } from "../schema/table.ts";
+import { encodeJson } from "../schema/json/json.ts";
+import { isJsonMap, own } from "../schema/json/json-map.ts";
+import type { Column } from "../schema/table/column.ts";
+import type { Table } from "../schema/table/table.ts";
 
 /** What the generated columns of a table must show of a message, as `openPool` reads them. */
 export function expectedColumns(table: Table, message: Message, registry: Registry): Record<string, unknown> {

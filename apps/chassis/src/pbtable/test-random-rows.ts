@@ -2,9 +2,9 @@ import { create, type DescMessage, type JsonObject, type JsonValue } from "@bufb
 import type { Kysely } from "kysely";
 import type { TestDatabase } from "../cluster/postgres/test-database.ts";
 import { quoteIdentifier } from "../schema/identifier.ts";
-import { encodeJson } from "../schema/json.ts";
-import { own } from "../schema/json-map.ts";
-import { type Table, tableOf } from "../schema/table.ts";
+import { encodeJson } from "../schema/json/json.ts";
+import { own } from "../schema/json/json-map.ts";
+import { type Table, tableOf } from "../schema/table/table.ts";
 import type { RandomTable } from "../schema/test-random-file.ts";
 import type { LooseMessage } from "../schema/test-schema.ts";
 import { createReader } from "./kysely.ts";

@@ -1,9 +1,9 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { DatabaseError } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
-import type { Column } from "../schema/column.ts";
-import { isJsonMap, own } from "../schema/json-map.ts";
-import type { Table } from "../schema/table.ts";
+import { isJsonMap, own } from "../schema/json/json-map.ts";
+import type { Column } from "../schema/table/column.ts";
+import type { Table } from "../schema/table/table.ts";
 import { translateDatabaseError } from "./translate-error.ts";
 
 /** SQLSTATE unique_violation. */

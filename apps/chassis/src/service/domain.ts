@@ -2,8 +2,8 @@ import type { DescMessage, DescMethod, JsonValue, Registry } from "@bufbuild/pro
 import { QuartetError } from "../error/quartet-error.ts";
 import { type HttpVerb, methodName } from "../schema/method.ts";
 import { withSystemTypes } from "../schema/system-registry.ts";
-import { isTable, type Table, tableOf } from "../schema/table.ts";
-import { tablesAmong } from "../schema/table-set.ts";
+import { isTable, type Table, tableOf } from "../schema/table/table.ts";
+import { tablesAmong } from "../schema/table/table-set.ts";
 import type { Reaction } from "./reaction.ts";
 import type { Method, Service } from "./service.ts";
 import type { Write } from "./write.ts";

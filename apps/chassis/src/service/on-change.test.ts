@@ -1,6 +1,6 @@
 import { createRegistry } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { keptRegistry, NoteSchema, PlainSchema } from "../pbtable/test-history.ts";
+import { keptRegistry, NoteSchema, PlainSchema } from "../pbtable/history/test-history.ts";
 import { LineSchema } from "../schema/test-schema.ts";
 import { defineDomain } from "./domain.ts";
 import { onChange } from "./on-change.ts";

@@ -1,8 +1,8 @@
 import type { ClientBase } from "pg";
 import type { DdlObject } from "../../pbtable/ddl-object.ts";
 import { createShadowSql } from "../../pbtable/table-ddl.ts";
-import { viewObjects } from "../../pbtable/view-ddl.ts";
-import type { Table } from "../../schema/table.ts";
+import { viewObjects } from "../../pbtable/view/view-ddl.ts";
+import type { Table } from "../../schema/table/table.ts";
 import type { SchemaTarget } from "../schema-target.ts";
 import { changeObjects, platformObjects, viewIdentity } from "../table-objects.ts";
 import { type ObjectState, readObjectStates, readViewColumns } from "./read-objects.ts";

@@ -1,6 +1,6 @@
 import { createOutboxPublicationSql, outboxPublication } from "../../outbox/outbox-ddl.ts";
 import type { DdlObject } from "../../pbtable/ddl-object.ts";
-import { viewObjects } from "../../pbtable/view-ddl.ts";
+import { viewObjects } from "../../pbtable/view/view-ddl.ts";
 import { quoteIdentifier } from "../../schema/identifier.ts";
 import type { Catalog, TableState } from "../catalog/read-catalog.ts";
 import type { PublicationShape } from "../catalog/read-world.ts";

@@ -1,6 +1,6 @@
 import { createIndexSql } from "../../pbtable/table-ddl.ts";
 import { quoteIdentifier } from "../../schema/identifier.ts";
-import type { TableIndex } from "../../schema/table-index.ts";
+import type { TableIndex } from "../../schema/table/table-index.ts";
 import type { TableState } from "../catalog/read-catalog.ts";
 import type { World } from "../catalog/read-world.ts";
 import { indexIdentity } from "../plan/plan-tables.ts";

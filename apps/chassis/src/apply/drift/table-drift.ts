@@ -1,7 +1,7 @@
 import { columnSql, isKeyColumn, primaryKeySql } from "../../pbtable/table-ddl.ts";
-import type { Column } from "../../schema/column.ts";
 import { quoteIdentifier } from "../../schema/identifier.ts";
-import type { Table } from "../../schema/table.ts";
+import type { Column } from "../../schema/table/column.ts";
+import type { Table } from "../../schema/table/table.ts";
 import type { TableState } from "../catalog/read-catalog.ts";
 import type { ColumnShape, TableShape } from "../catalog/table-shape.ts";
 import { viewIdentity } from "../table-objects.ts";

@@ -1,8 +1,8 @@
 import { addColumnsSql, createIndexSql, createTableSql, isKeyColumn } from "../../pbtable/table-ddl.ts";
-import type { Column } from "../../schema/column.ts";
 import { quoteIdentifier } from "../../schema/identifier.ts";
-import type { Table } from "../../schema/table.ts";
-import type { TableIndex } from "../../schema/table-index.ts";
+import type { Column } from "../../schema/table/column.ts";
+import type { Table } from "../../schema/table/table.ts";
+import type { TableIndex } from "../../schema/table/table-index.ts";
 import type { TableState } from "../catalog/read-catalog.ts";
 import type { World } from "../catalog/read-world.ts";
 import type { TableShape } from "../catalog/table-shape.ts";

@@ -1,6 +1,6 @@
 import { createRegistry } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { keptRegistry } from "../../pbtable/test-history.ts";
+import { keptRegistry } from "../../pbtable/history/test-history.ts";
 import { systemRegistry } from "../../schema/system-registry.ts";
 import { checkEvent } from "./check-event.ts";
 import { KnownTypes } from "./known-types.ts";

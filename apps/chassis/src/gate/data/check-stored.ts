@@ -1,7 +1,7 @@
 import type { DescField, DescMessage, JsonValue, Message } from "@bufbuild/protobuf";
-import { decodeStoredJson, encodeJson } from "../../schema/json.ts";
-import { isJsonMap, type JsonMap } from "../../schema/json-map.ts";
-import { isAny, isWhole } from "../../schema/reachable.ts";
+import { decodeStoredJson, encodeJson } from "../../schema/json/json.ts";
+import { isJsonMap, type JsonMap } from "../../schema/json/json-map.ts";
+import { isAny, isWhole } from "../../schema/json/reachable.ts";
 import { nameOf } from "./compare-scalar.ts";
 import { type CompareContext, compareStored } from "./compare-stored.ts";
 import type { ExactJson } from "./exact-json.ts";

@@ -1,8 +1,8 @@
 import type { DescField, DescMessage, JsonValue } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
-import { takesNull } from "../../schema/fit-json.ts";
-import { isJsonMap, type JsonMap, own } from "../../schema/json-map.ts";
-import { isAny, isWhole } from "../../schema/reachable.ts";
+import { takesNull } from "../../schema/json/fit-json.ts";
+import { isJsonMap, type JsonMap, own } from "../../schema/json/json-map.ts";
+import { isAny, isWhole } from "../../schema/json/reachable.ts";
 import { compareEnum, compareScalar } from "./compare-scalar.ts";
 import type { KnownTypes } from "./known-types.ts";
 import type { Remark, RemarkKind } from "./remark.ts";

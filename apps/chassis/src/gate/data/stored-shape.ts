@@ -1,5 +1,5 @@
 import type { DescField, DescMessage, JsonValue, Registry } from "@bufbuild/protobuf";
-import { isJsonMap, own } from "../../schema/json-map.ts";
+import { isJsonMap, own } from "../../schema/json/json-map.ts";
 
 /** The field that a key of a JSON object stands for: ProtoJSON takes the JSON name and the proto name. */
 export function fieldOfKey(desc: DescMessage, key: string): DescField | undefined {

@@ -1,8 +1,8 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import { quoteIdentifier } from "../../schema/identifier.ts";
-import { isJsonMap, own } from "../../schema/json-map.ts";
-import type { Table } from "../../schema/table.ts";
+import { isJsonMap, own } from "../../schema/json/json-map.ts";
+import type { Table } from "../../schema/table/table.ts";
 import { checkEvent } from "./check-event.ts";
 import { checkStored } from "./check-stored.ts";
 import { ColumnSearch } from "./column-search.ts";

@@ -1,7 +1,7 @@
 import { type DescField, type DescMessage, getOption } from "@bufbuild/protobuf";
 import { FieldDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import * as options from "../../gen/quartet/v1/options_pb.ts";
-import { isTable } from "../../schema/table.ts";
+import { isTable } from "../../schema/table/table.ts";
 import type { RuleBreak } from "./rule-break.ts";
 
 /**

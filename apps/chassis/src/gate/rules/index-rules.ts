@@ -1,6 +1,6 @@
 import { type DescMessage, getOption, toJson } from "@bufbuild/protobuf";
 import * as options from "../../gen/quartet/v1/options_pb.ts";
-import { isTable } from "../../schema/table.ts";
+import { isTable } from "../../schema/table/table.ts";
 import type { RuleBreak } from "./rule-break.ts";
 import { inTableOption } from "./table-rules.ts";
 

@@ -1,7 +1,7 @@
 import { type DescMessage, getOption } from "@bufbuild/protobuf";
 import { DescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import * as options from "../../gen/quartet/v1/options_pb.ts";
-import { isTable } from "../../schema/table.ts";
+import { isTable } from "../../schema/table/table.ts";
 import type { OwnRule, RuleBreak } from "./rule-break.ts";
 
 const { field } = options.TableOptionsSchema;

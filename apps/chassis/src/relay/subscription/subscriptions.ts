@@ -7,7 +7,7 @@ import { type Subscription, SubscriptionSchema } from "../../gen/quartet/v1/subs
 import { runTransaction } from "../../pbtable/run-transaction.ts";
 import { TableWriter } from "../../pbtable/table-writer.ts";
 import { systemRegistry } from "../../schema/system-registry.ts";
-import { tableOf } from "../../schema/table.ts";
+import { tableOf } from "../../schema/table/table.ts";
 import type { Domain } from "../../service/domain.ts";
 
 /** A subscription as code declares it. */

@@ -34,9 +34,7 @@ async function patched(stored: Record<string, unknown>, changes: Record<string, 
   const id = `row ${++count}`;
   await database.query("insert into test.everything (pb) values ($1)", [JSON.stringify({ id, ...stored })]);
   statements = [];
-  const message = await things.patch(id, changes);
-  expect(message).toEqual(await things.get(id));
-  statements.pop();
+  expect(await things.patch(id, changes)).toBe(2n);
   const { pb, version } = (await storedRow(database, EverythingSchema, id)) ?? { pb: {}, version: "" };
   expect(version).toBe("2");
   const { id: _, ...rest } = pb;

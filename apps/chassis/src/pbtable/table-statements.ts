@@ -61,7 +61,6 @@ function buildStatements(table: Table): TableStatements {
     `update ${sqlName} set pb = (${kept}) || ${laid}, version = version + 1 ` +
     `where ${match} and ${changes}`;
   const insert = `insert into ${sqlName} (pb)`;
-  const row = "returning pb::text as pb, version";
   return {
     get: named("get", `${from} where ${match}`),
     getMany: named("getMany", `${from} where ${matchMany(table)}`),
@@ -77,8 +76,8 @@ function buildStatements(table: Table): TableStatements {
       `update ${sqlName} set pb = $${next}::jsonb, version = version + 1 ` +
         `where ${match} and version = $${next + 1}::bigint returning version`,
     ),
-    patch: named("patch", `${patch} ${row}`),
-    patchVersion: named("patchVersion", `${patch} and version = $${next + 2}::bigint ${row}`),
+    patch: named("patch", `${patch} returning version`),
+    patchVersion: named("patchVersion", `${patch} and version = $${next + 2}::bigint returning version`),
     remove: named("delete", `delete from ${sqlName} where ${match}`),
     removeVersion: named(
       "deleteVersion",

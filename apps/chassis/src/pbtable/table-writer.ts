@@ -123,32 +123,26 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
     edit: (draft: MessageShape<D>) => void | Promise<void>,
     expected: Expected = {},
   ): Promise<MessageShape<D>> {
-    const values = keyValues(this.table, key);
-    const row = await this.lock(values);
-    if (row === undefined) throw this.notFound(values);
-    this.requireVersion(values, row, expected);
-    let edited: MessageShape<D> | undefined;
-    const version = await this.store(values, row, async (draft) => {
-      edited = draft;
-      await edit(draft);
-    });
-    // `store` has called back, or thrown.
-    return noteVersion(edited as MessageShape<D>, version);
+    const { message, version } = await this.edit(key, edit, expected);
+    return noteVersion(message, version);
   }
 
   /**
    * Stores new values of some fields, as an `update` that sets them would. Fields whose values hold nothing that this
    * build cannot know (all but messages, and lists and maps of messages or enums) are changed by one statement that
-   * reads nothing first.
+   * reads nothing and sends nothing back.
    *
+   * @returns the version the row has then
    * @throws QuartetError as `update`; `invalid_argument` naming a field that is unknown, of the key, or cannot be cleared.
    */
-  async patch(key: TableKey, changes: RowChanges<D>, expected: Expected = {}): Promise<MessageShape<D>> {
+  async patch(key: TableKey, changes: RowChanges<D>, expected: Expected = {}): Promise<bigint> {
     const values = keyValues(this.table, key);
     const read = readChanges(this.table, changes as Readonly<Record<string, unknown>>);
     const patched = isBlind(read) ? await this.patchBlindly(values, read, expected) : undefined;
     // No row, none of that version, or nothing to change: what is under the lock tells.
-    return patched ?? (await this.update(key, (draft) => applyChanges(draft, read), expected));
+    if (patched !== undefined) return patched;
+    const { version } = await this.edit(key, (draft) => applyChanges(draft, read), expected);
+    return version;
   }
 
   /**
@@ -181,6 +175,24 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
     return other;
   }
 
+  private async edit(
+    key: TableKey,
+    edit: (draft: MessageShape<D>) => void | Promise<void>,
+    expected: Expected,
+  ): Promise<{ readonly message: MessageShape<D>; readonly version: bigint }> {
+    const values = keyValues(this.table, key);
+    const row = await this.lock(values);
+    if (row === undefined) throw this.notFound(values);
+    this.requireVersion(values, row, expected);
+    let edited: MessageShape<D> | undefined;
+    const version = await this.store(values, row, async (draft) => {
+      edited = draft;
+      await edit(draft);
+    });
+    // `store` has called back, or thrown.
+    return { message: edited as MessageShape<D>, version };
+  }
+
   /** Stores what `edit` makes of a locked row. Returns the version the row has then. */
   private async store(
     values: unknown[],
@@ -207,17 +219,17 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
     values: unknown[],
     read: ReadChanges,
     { version }: Expected,
-  ): Promise<MessageShape<D> | undefined> {
+  ): Promise<bigint | undefined> {
     const { remove, put } = changesJson(this.table, read, this.registry);
     const { patch, patchVersion } = statementsOf(this.table);
     const bound = [...values, remove, printStorable(put)];
-    const { rows } = await this.change<StoredRow>(
+    const { rows } = await this.change<{ version: bigint }>(
       version === undefined ? patch : patchVersion,
       version === undefined ? bound : [...bound, version.toString()],
       () => this.name(values),
     );
     const [row] = rows;
-    return row === undefined ? undefined : this.decodeRow(row);
+    return row && BigInt(row.version);
   }
 
   private requireVersion(values: unknown[], row: StoredRow, { version }: Expected): void {

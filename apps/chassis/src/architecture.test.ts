@@ -41,6 +41,14 @@ test("every folder has its place in the order", () => {
   expect([...folders].filter((folder) => rowOf(folder) < 0)).toEqual([]);
 });
 
+test("what generates the chassis' code needs none of it", () => {
+  const all = imports();
+  const reached = new Set([join("generate", "generate.ts")]);
+  for (const from of reached) for (const { to } of all.filter((each) => each.from === from)) reached.add(to);
+  expect(reached.size).toBeGreaterThan(5);
+  expect([...reached].filter((path) => folderOf(path) === "gen")).toEqual([]);
+});
+
 test("process.env is read at the entry alone", () => {
   const readers = sources().filter((path) => /process\.env\b/.test(readFileSync(join(root, path), "utf8")));
   expect(readers.filter((path) => folderOf(path) !== "cli")).toEqual([]);

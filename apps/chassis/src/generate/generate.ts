@@ -7,7 +7,7 @@ import { findPackageLayout, type PackageLayout, type ProtoRoot } from "../projec
 import type { Project } from "../project/project.ts";
 import { runBuf } from "../project/run-buf.ts";
 import { openStage } from "../project/stage-protos.ts";
-import { faultError } from "../schema/table/schema-fault.ts";
+import { faultError } from "../schema/table/fault-error.ts";
 import { readFaults } from "./faults-file.ts";
 import { fingerprintSources } from "./fingerprint.ts";
 

@@ -1,8 +1,8 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { DescriptorProtoSchema, FieldDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { QuartetError } from "../../error/quartet-error.ts";
 import * as options from "../../gen/quartet/v1/options_pb.ts";
 import { locateDescriptor, type SourcePlace } from "../locate-descriptor.ts";
+import { faultError } from "./fault-error.ts";
 
 /** A part of a proto that somebody has to change. */
 export interface FaultPlace {
@@ -56,18 +56,6 @@ export function formatFaults(faults: readonly SchemaFault[]): readonly string[] 
 /** Throws QuartetError `invalid_argument` with every fault on a line of its own, if there are any. */
 export function refuseFaults(faults: readonly SchemaFault[]): void {
   if (faults.length > 0) throw faultError(formatFaults(faults));
-}
-
-/** The error that shows faults which are formatted already. */
-export function faultError(lines: readonly string[]): QuartetError {
-  const messages = `${lines.length} ${lines.length === 1 ? "fault keeps" : "faults keep"}`;
-  return new QuartetError(
-    "invalid_argument",
-    `${messages} the protos from being tables:\n${lines.join("\n")}`,
-    {
-      fix: "Change the protos where the faults are; quartet/v1/options.proto says what (quartet.v1.table) and (quartet.v1.column) take.",
-    },
-  );
 }
 
 function messageOf({ desc }: FaultPlace): DescMessage {

@@ -3,6 +3,7 @@ import { awaitQuiet } from "./balance/await-quiet.ts";
 import { readBooks } from "./balance/books.ts";
 import type { Check } from "./balance/check.ts";
 import { balanceEvents } from "./balance/event-balance.ts";
+import { balanceHistories } from "./balance/history-balance.ts";
 import { balanceOrders } from "./balance/order-balance.ts";
 import { balanceSagas } from "./balance/saga-balance.ts";
 import { balanceStock } from "./balance/stock-balance.ts";
@@ -97,6 +98,7 @@ async function drawBalance(
     ...balanceStock(books, ledger),
     ...balanceOrders(books, ledger),
     ...balanceSagas(books),
+    ...balanceHistories(books),
     ...balanceEvents(books, unrest),
     ...balanceAnswers(ledger, faults),
   ];

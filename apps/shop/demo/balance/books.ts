@@ -16,6 +16,14 @@ export interface OrderRow {
   readonly status: string;
 }
 
+/** A row beside what is kept and published of its changes. */
+export interface ChangedRow {
+  readonly id: string;
+  readonly version: number;
+  /** Changes in its table's history, or published of it. */
+  readonly changes: number;
+}
+
 export interface OperationRow {
   readonly operationId: string;
   readonly method: string;
@@ -45,6 +53,14 @@ export interface Books {
   readonly orders: readonly OrderRow[];
   /** How often the customer was told, by order. */
   readonly confirmations: ReadonlyMap<string, number>;
+  /** Orders, and how many changes their history keeps. */
+  readonly histories: readonly ChangedRow[];
+  /** Orders there were a day before the first change of one. */
+  readonly ordersBefore: number;
+  /** Products, and how many changes were published. */
+  readonly products: readonly ChangedRow[];
+  /** How many prices were noted of each product that has one. */
+  readonly prices: ReadonlyMap<string, number>;
   readonly operations: readonly OperationRow[];
   /** Of both databases. */
   readonly outbox: readonly EventRow[];
@@ -58,6 +74,14 @@ export interface Books {
 
 const outboxSql = "select id::text, type, aggregateid as key from quartet.outbox";
 const effectsSql = "select consumer || ' ' || event_id as effect from quartet.inbox";
+
+const historiesSql = `select order_id as id, version::int as version,
+  (select count(*)::int from shop.orders_history h where h.order_id = o.order_id) as changes from shop.orders o`;
+const ordersBeforeSql = `select count(*)::int as count
+from shop.orders_as_of((select coalesce(min(changed_at), now()) - interval '1 day' from shop.orders_history))`;
+const productsSql = `select sku as id, version::int as version, (select count(*)::int from quartet.outbox
+  where type = 'shop.v1.Product.changed' and aggregateid = p.sku) as changes from shop.products p`;
+const pricesSql = "select sku, count(*)::int as count from shop.prices group by sku";
 
 /** Reads the books of the primary and of the events database. */
 export async function readBooks(primary: Client, events: Client): Promise<Books> {
@@ -85,6 +109,12 @@ export async function readBooks(primary: Client, events: Client): Promise<Books>
 from shop.orders`,
     ),
     confirmations: new Map(confirmations.map((row) => [row.order_id, row.times])),
+    histories: await read(primary, historiesSql),
+    ordersBefore: (await read<{ count: number }>(primary, ordersBeforeSql))[0]?.count ?? 0,
+    products: await read(primary, productsSql),
+    prices: new Map(
+      (await read<{ sku: string; count: number }>(primary, pricesSql)).map(({ sku, count }) => [sku, count]),
+    ),
     operations: await read(
       primary,
       `select operation_id as "operationId", method, replace(state, 'OPERATION_STATE_', '') as state

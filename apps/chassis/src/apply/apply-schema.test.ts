@@ -107,6 +107,14 @@ describe("applySchema", () => {
     expect(await snapshot(main)).toBe(before);
   });
 
+  test("of one database by two URLs is of one database", async () => {
+    const database = await server.openDatabase();
+    await apply(testDomain, database);
+    const other = `${database.url()}?application_name=other`;
+    const plans = await applySchema(testDomain, { databaseUrl: database.url(), eventsDatabaseUrl: other });
+    expect(plans.map(({ database: name, steps }) => [name, steps])).toEqual([["main", []]]);
+  });
+
   test("of a dedicated events database takes from micro what it had where both were one", async () => {
     const [main, events] = [await server.openDatabase(), await server.openDatabase()];
     const mayPublish = async () => {

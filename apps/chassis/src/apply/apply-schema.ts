@@ -8,7 +8,7 @@ import { findDrift } from "./drift/find-drift.ts";
 import { planSchema } from "./plan/plan-schema.ts";
 import type { IndexProgress } from "./run/index-progress.ts";
 import { LockBudget } from "./run/lock-budget.ts";
-import { openSession, type Session, takeApplyLock } from "./run/open-session.ts";
+import { openSession, requireWritable, type Session, takeApplyLock } from "./run/open-session.ts";
 import { runStep } from "./run/run-step.ts";
 import { readRecords, recordSteps, sha256Of } from "./schema-record.ts";
 import { eventsTarget, mainTarget, mergeTargets, type SchemaTarget } from "./schema-target.ts";
@@ -110,11 +110,13 @@ async function eachDatabase(
   work: (session: Session, database: DatabaseName, wanted: SchemaTarget) => Promise<DatabasePlan>,
 ): Promise<readonly DatabasePlan[]> {
   const now = new Date();
-  const dedicated = databaseUrl !== eventsDatabaseUrl;
+  const dedicated =
+    databaseUrl !== eventsDatabaseUrl && !(await isOneDatabase(databaseUrl, eventsDatabaseUrl));
   const [main, events] = [mainTarget(domain, dedicated, now), eventsTarget(now)];
   const within = async (url: string, database: DatabaseName, wanted: SchemaTarget) => {
     try {
       await using session = await openSession(url);
+      await requireWritable(session);
       return await work(session, database, wanted);
     } catch (error) {
       throw translateDatabaseError(error);
@@ -123,6 +125,24 @@ async function eachDatabase(
   if (!dedicated) return [await within(databaseUrl, "main", mergeTargets(main, events))];
   const first = await within(databaseUrl, "main", main);
   return [first, await within(eventsDatabaseUrl, "events", events)];
+}
+
+/** Whether two URLs lead to one database: another name of the host, say. Taken for two, each would undo the other's grants. */
+async function isOneDatabase(first: string, second: string): Promise<boolean> {
+  const [one, other] = await Promise.all([readIdentity(first), readIdentity(second)]);
+  return one === other;
+}
+
+async function readIdentity(url: string): Promise<string> {
+  try {
+    await using session = await openSession(url);
+    const found = await session.client.query<{ identity: string }>(
+      "select system_identifier || ' ' || current_database() as identity from pg_control_system()",
+    );
+    return found.rows[0]?.identity ?? "";
+  } catch (error) {
+    throw translateDatabaseError(error);
+  }
 }
 
 interface PlanSubject {

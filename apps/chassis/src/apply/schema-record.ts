@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ClientBase } from "pg";
+import { quoteLiteral } from "../schema/identifier.ts";
 import { catalogOnly, noLock, type Step } from "./step.ts";
 
 /** A schema that an apply brought to this database. */
@@ -45,12 +46,20 @@ export function recordSteps(image: Uint8Array, build: string, tableExists: boole
   };
   const record = {
     what: `record of the schema ${sha256Of(image).slice(0, 12)}`,
-    sql: "insert into quartet.schema_image (sha256, image, build) values ($1, $2, $3) on conflict (sha256) do nothing",
-    values: [sha256Of(image), Buffer.from(image), build],
+    sql: recordSql(image, build),
     lock: noLock,
     duration: "milliseconds: one row",
   };
   return tableExists ? [record] : [table, record];
+}
+
+/** Written out, as all steps are: a plan that is printed can be run by hand. */
+function recordSql(image: Uint8Array, build: string): string {
+  const encoded = Buffer.from(image).toString("base64");
+  return (
+    `insert into quartet.schema_image (sha256, image, build) values (${quoteLiteral(sha256Of(image))}, ` +
+    `decode('${encoded}', 'base64'), ${quoteLiteral(build)}) on conflict (sha256) do nothing`
+  );
 }
 
 /** Hex SHA-256 of an image. */

@@ -3,8 +3,6 @@ export interface Step {
   readonly what: string;
   /** Run in one transaction, unless it builds an index. */
   readonly sql: string;
-  /** Bound to $1, $2, … of `sql`. */
-  readonly values?: readonly unknown[];
   /** The lock that is taken, on what, and whom it holds up. */
   readonly lock: string;
   /** How long it takes, in words. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { applySchema, planDatabases } from "../apply/apply-schema.ts";
+import { formatStepSql } from "../apply/step.ts";
 import { lonelyDomain } from "../apply/test-domain.ts";
 import { openTestServer, type TestDatabase, type TestServer } from "../cluster/postgres/test-database.ts";
 import { createApplyReport, formatPlan } from "./apply-report.ts";
@@ -47,7 +48,7 @@ commit;`);
 test("a plan that is run by hand leaves apply nothing to do", async () => {
   const client = await database.connect();
   const [plan] = await planDatabases(later, target());
-  for (const step of plan?.steps ?? []) await client.query(step.sql, step.values && [...step.values]);
+  for (const step of plan?.steps ?? []) await client.query(formatStepSql(step));
   const [again] = await planDatabases(later, target());
   expect([again?.steps, again?.drift]).toEqual([[], []]);
 });
@@ -95,6 +96,17 @@ test("what was altered by hand is told with the SQL that mends it", async () => 
     'alter table "lonely"."things" alter column pb set not null;',
     "",
     "applied 0 steps; what was altered by hand is as it was",
+  ]);
+});
+
+test("what was altered by hand stays in its comment, whatever texts are in it", async () => {
+  await database.query(
+    "alter table lonely.things add column x text default E'\\r\\ndrop table lonely.things;'",
+  );
+  await apply(false);
+  const script = lines.filter((line) => line.includes("drop table"));
+  expect(script).toEqual([
+    expect.stringMatching(/^-- main: .* drop table lonely\.things;'::text\) is not of the protos$/),
   ]);
 });
 

@@ -104,6 +104,15 @@ describe("quartet check", () => {
     expect(await check("--against", "nowhere.binpb")).toMatchObject({ exitCode: 2 });
   });
 
+  test("of a domain that cannot be loaded ends with 2, not with the 1 of findings", async () => {
+    await project.write("quartet.config.ts", "throw new TypeError('not today');\n");
+    const { exitCode, stderr } = await check();
+    expect([exitCode, stderr]).toEqual([
+      2,
+      expect.stringMatching(/quartet\.config\.ts cannot be loaded: .*not today/),
+    ]);
+  });
+
   test("refuses a format that there is not", async () => {
     expect(await check("--format", "xml")).toMatchObject({
       exitCode: 2,

@@ -31,7 +31,7 @@ const description = `check the schema: buf lint, the domain as a whole, and that
 What was released are the schema image (proto/schema.binpb) and all its versions in the git history. With --data,
 check instead what the databases hold: rows, outboxes and dead letters are read with this build's schema.
 
-Exit codes: 0 sound, 1 there are findings, 2 the check could not be made before somebody mends what is said.`;
+Exit codes: 0 sound, 1 there are findings or a database is away, 2 the check could not be made before somebody mends what is said.`;
 
 /** Told of on stderr from here on: fewer take no time. */
 const longHistory = 5;

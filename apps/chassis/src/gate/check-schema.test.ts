@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
-import { rm } from "node:fs/promises";
+import { rm, symlink, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openTestFolder } from "../cluster/postgres/test-folder.ts";
 import { findProject } from "../project/project.ts";
 import { checkSchema } from "./check-schema.ts";
@@ -136,6 +136,30 @@ describe("checkSchema", () => {
     await rm(deep.image);
     await project.write("deep/er/proto/notes/v1/notes.proto", proto("int32 text = 2;"));
     expect((await checkSchema(deep)).findings).toMatchObject([{ rule: "FIELD_SAME_TYPE", line: 7 }]);
+  });
+
+  test("finds the history through a symbolic link to the project", async () => {
+    await project.git("init", "--quiet");
+    await release("string text = 2;");
+    await release("string text = 2;\n  string more = 3;");
+    await using elsewhere = await openTestFolder();
+    await symlink(`${project.folder}/proto`, `${elsewhere.path}/proto`);
+    await writeFile(`${elsewhere.path}/quartet.config.ts`, "");
+    expect(await checkSchema(findProject(elsewhere.path))).toMatchObject({ releases: 2, notes: [] });
+  });
+
+  test("refuses to look where a hook's variables lead git", async () => {
+    await project.git("init", "--quiet");
+    await release("string text = 2;");
+    vi.stubEnv("GIT_DIR", `${project.folder}/.git`);
+    try {
+      await expect(checkSchema(project.project)).rejects.toMatchObject({
+        code: "failed_precondition",
+        fix: expect.stringContaining("env -u GIT_DIR"),
+      });
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   test("refuses a history that is cut off, unless that is accepted", async () => {

@@ -26,6 +26,8 @@ const ownFixes: Readonly<Record<OwnRule, string>> = {
   COLUMN_NO_HIDE:
     "leave the column: it is virtual and takes no room. Only new fields can be hidden from the start",
   COLUMN_PATH_NO_DELETE: "leave the path: its column is virtual and takes no room",
+  COLUMN_SAME_SOURCE:
+    "give the new field another name: databases of before have the column, made of the old one",
   INDEX_UNIQUE_NO_DELETE:
     "leave the unique index; where its rows need not differ any more, add a field that says what does, with an index of its own",
   EVENT_SAME_KEY: "declare another event with the new key and publish both until nobody takes the old one",

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { QuartetError } from "../error/quartet-error.ts";
 
@@ -7,13 +7,29 @@ import { QuartetError } from "../error/quartet-error.ts";
 export type RunGit = (args: readonly string[], input?: string) => Promise<Buffer>;
 
 /**
- * Git for a folder that is in a work tree; a text that says why there is none where the folder is in none or git is not
- * installed.
+ * Git for a folder that is in a work tree, also by a symbolic link; a text that says why there is none where the folder is
+ * in none or git is not installed.
+ *
+ * @throws QuartetError `failed_precondition` when git takes another folder for the work tree, as in some hooks.
  */
 export async function openGit(folder: string): Promise<RunGit | string> {
-  if (findWorkTree(folder) === undefined) return `${folder} is in no git work tree`;
+  const top = findWorkTree(realpathSync(folder));
+  if (top === undefined) return `${folder} is in no git work tree`;
   if ((await spawnGit(folder, ["version"], "")) === undefined) return "git is not installed";
-  return (args, input = "") => runGit(folder, args, input);
+  const git: RunGit = (args, input = "") => runGit(folder, args, input);
+  await refuseOtherTop(git, top);
+  return git;
+}
+
+/** Seen from another top, files have other paths, and those of before would not be found. */
+async function refuseOtherTop(git: RunGit, top: string): Promise<void> {
+  const found = (await git(["rev-parse", "--show-toplevel"])).toString("utf8").trim();
+  if (found !== "" && realpathSync(found) === top) return;
+  throw new QuartetError(
+    "failed_precondition",
+    `git takes ${found || "nothing"} for the top of the work tree, and not ${top}.`,
+    { fix: "Unset what names another one: env -u GIT_DIR -u GIT_WORK_TREE quartet check" },
+  );
 }
 
 /**

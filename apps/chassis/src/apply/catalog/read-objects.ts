@@ -26,7 +26,8 @@ export async function readObjectStates(
 ): Promise<ReadonlyMap<string, ObjectState>> {
   const records = recordsExist ? "quartet.schema_object" : noRecords;
   const result = await client.query<{ identity: string } & ObjectState>(
-    `${triggersSql} select object.identity, ${definitionHash} as definition,
+    // Materialized: put together anew for each object, 300 tables took seconds.
+    `with triggers as materialized (${triggersSql}) select object.identity, ${definitionHash} as definition,
   (select json_build_object('source', r.source_hash, 'definition', r.definition_hash)
     from ${records} r where r.identity = object.identity) as recorded,
   object.kind = 'function' and exists (select from pg_proc p where p.oid = to_regprocedure(object.identity)
@@ -61,13 +62,11 @@ join pg_class c on c.oid = to_regclass(wanted.name) and c.relkind = 'v'`,
 const noRecords =
   "(select null::text as identity, null::text as source_hash, null::text as definition_hash where false)";
 
-const triggersSql = `with triggers as (
-  select '"' || replace(t.tgname, '"', '""') || '" on "' || replace(n.nspname, '"', '""') || '"."'
+const triggersSql = `select '"' || replace(t.tgname, '"', '""') || '" on "' || replace(n.nspname, '"', '""') || '"."'
       || replace(c.relname, '"', '""') || '"' as identity,
     t.tgenabled::text || ' ' || pg_get_triggerdef(t.oid) as definition
   from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
-  where not t.tgisinternal and t.tgparentid = 0
-)`;
+  where not t.tgisinternal and t.tgparentid = 0`;
 
 const viewDefinition = `(select concat_ws(E'\\n', c.relkind::text, c.reloptions::text, pg_get_viewdef(c.oid),
     (select string_agg(r.definition, E'\\n' order by r.rulename) from pg_rules r
@@ -99,8 +98,10 @@ export const objectTableSql = `create table if not exists quartet.schema_object 
 );
 create or replace function quartet.note_object(kind text, identity text, source_hash text) returns void
 language sql set search_path = '' set timezone = 'UTC' set datestyle = 'ISO, MDY' set intervalstyle = 'postgres'
+set quote_all_identifiers = off
 as $function$
-${triggersSql} insert into quartet.schema_object (identity, source_hash, definition_hash)
+with triggers as (${triggersSql})
+insert into quartet.schema_object (identity, source_hash, definition_hash)
 select object.identity, $3, ${definitionHash}
 from (values ($1, $2)) as object(kind, identity)
 on conflict (identity) do update set source_hash = excluded.source_hash, definition_hash = excluded.definition_hash

@@ -58,7 +58,8 @@ const primaryKeySql = `select json_build_object('constraint', k.conname, 'column
 
 const indexesSql = `select coalesce(json_agg(json_build_object(
     'name', ic.relname, 'valid', i.indisvalid,
-    'constraint', (select k.conname from pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x')),
+    'constraint', (select k.conname from pg_constraint k
+      where k.conrelid = i.indrelid and k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x')),
     'definition', json_build_array(am.amname, i.indisunique, i.indnullsnotdistinct, i.indnkeyatts,
       array(select pg_get_indexdef(i.indexrelid, part, false) from generate_series(1, i.indnatts) part),
       i.indoption::text, i.indclass::text, i.indcollation::text, pg_get_expr(i.indpred, i.indrelid))::text)

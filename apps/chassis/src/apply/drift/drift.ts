@@ -13,8 +13,13 @@ export interface Drift {
 /** A drift as a script: what it is in comments, and what mends it. */
 export function formatDrift(database: string, { what, mend, note }: Drift): readonly string[] {
   return [
-    `-- ${database}: altered by hand: ${what}`,
-    ...(note === undefined ? [] : [`--   ${note}`]),
+    comment(`${database}: altered by hand: ${what}`),
+    ...(note === undefined ? [] : [comment(`  ${note}`)]),
     ...mend.map((sql) => `${sql};`),
   ];
+}
+
+/** In one line, whatever the names and texts in it: what came after a line feed would be run. */
+function comment(text: string): string {
+  return `-- ${text.replaceAll(/[\r\n]+/g, " ")}`;
 }

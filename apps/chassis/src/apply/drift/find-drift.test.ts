@@ -197,6 +197,7 @@ test("what apply itself makes is no drift, whatever the settings of its session"
   await database.query(`alter database ${database.name} set search_path = ruled, quartet, public`);
   await database.query(`alter database ${database.name} set timezone = 'Asia/Tokyo'`);
   await database.query(`alter database ${database.name} set intervalstyle = 'iso_8601'`);
+  await database.query(`alter database ${database.name} set quote_all_identifiers = on`);
   expect(await driftOf(database)).toEqual([]);
 });
 

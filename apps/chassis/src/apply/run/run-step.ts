@@ -99,7 +99,7 @@ async function execute(step: Step, run: StepRun): Promise<number | undefined> {
     `set lock_timeout = ${Math.ceil(step.index === undefined ? lockTimeoutMs : indexWaitMs)}`,
   );
   if (step.locks === undefined) {
-    await client.query(step.sql, step.values === undefined ? undefined : [...step.values]);
+    await client.query(step.sql);
     return undefined;
   }
   const { before, sql } = statementsOf(

@@ -2,6 +2,7 @@ import type { Pool } from "pg";
 import { sqlStateOf } from "../../pbtable/translate-error.ts";
 import { quoteIdentifier } from "../../schema/identifier.ts";
 import type { Column } from "../../schema/table/column.ts";
+import { queryAgain } from "./query-again.ts";
 import type { StoredRow } from "./read-rows.ts";
 import type { KeyColumn, StoredTable } from "./stored-table.ts";
 
@@ -85,7 +86,8 @@ export class ColumnSearch {
     const values = this.key.map(({ sqlType }, index) => `$${1 + index}::${sqlType}[]`).join(", ");
     const text = `select ${counts} from ${this.from} where (${names}) in (select * from unnest(${values}))`;
     try {
-      await this.pool.query(
+      await queryAgain(
+        this.pool,
         text,
         this.key.map((_, index) => rows.map((row) => row.key[index])),
       );

@@ -1,5 +1,6 @@
 import type { Pool } from "pg";
 import { quoteIdentifier } from "../../schema/identifier.ts";
+import { queryAgain } from "./query-again.ts";
 import type { KeyColumn } from "./stored-table.ts";
 
 /** What to read of a table. */
@@ -31,7 +32,7 @@ export async function* readRows(pool: Pool, source: RowSource): AsyncGenerator<r
   const keys = source.key.map(({ name }) => quoteIdentifier(name)).join(", ");
   let last: readonly string[] | undefined;
   for (;;) {
-    const result = await pool.query<StoredRow>(batchSql(source, keys, last !== undefined), [...(last ?? [])]);
+    const result = await queryAgain<StoredRow>(pool, batchSql(source, keys, last !== undefined), last);
     if (result.rows.length === 0) return;
     yield result.rows;
     last = result.rows.at(-1)?.key;

@@ -1,4 +1,5 @@
 import type { Pool } from "pg";
+import { queryAgain } from "./query-again.ts";
 import type { StoredTable } from "./stored-table.ts";
 
 /** Which rows of a table are read. */
@@ -38,7 +39,8 @@ export async function chooseSample(
 async function estimateRows(pool: Pool, table: StoredTable, seed: number): Promise<number> {
   if (table.pages === 0) return 0;
   const percent = Math.min(100, (100 * probedPages) / table.pages);
-  const result = await pool.query<{ rows: string }>(
+  const result = await queryAgain<{ rows: string }>(
+    pool,
     `select count(*)::text as rows from ${percent === 100 ? table.sqlName : sampled(table, percent, seed)}`,
   );
   return Math.round((Number(result.rows[0]?.rows ?? 0) * 100) / percent);

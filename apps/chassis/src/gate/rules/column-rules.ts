@@ -1,7 +1,7 @@
 import { type DescField, type DescMessage, getOption } from "@bufbuild/protobuf";
 import { FieldDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import * as options from "../../gen/quartet/v1/options_pb.ts";
-import { isTable } from "../../schema/table/table.ts";
+import { isTable, readTable } from "../../schema/table/table.ts";
 import type { RuleBreak } from "./rule-break.ts";
 
 /**
@@ -10,9 +10,27 @@ import type { RuleBreak } from "./rule-break.ts";
  */
 export function compareColumns(before: DescMessage, next: DescMessage): readonly RuleBreak[] {
   if (!isTable(before) || !isTable(next)) return [];
-  return before.fields.flatMap((field) => {
+  const kept = before.fields.flatMap((field) => {
     const same = next.fields.find(({ number }) => number === field.number);
     return same === undefined ? [] : [...compareHidden(field, same), ...comparePaths(field, same)];
+  });
+  return [...kept, ...compareSources(before, next)];
+}
+
+/**
+ * `line_sku` is the column of a field as well as of the path `line.sku`. Databases keep what they have of the name, so it may
+ * not come to mean the other, not even when the first was deleted.
+ */
+function compareSources(before: DescMessage, next: DescMessage): readonly RuleBreak[] {
+  const { columns } = readTable(next).table;
+  return readTable(before).table.columns.flatMap(({ name, path }) => {
+    const same = columns.find((column) => column.name === name);
+    const fields = path.length === 1 && same?.path.length === 1; // buf compares fields of one name
+    if (same === undefined || fields || same.path.join(".") === path.join(".")) return [];
+    const what = `was made of "${path.join(".")}" and would be of "${same.path.join(".")}"`;
+    const desc = next.fields.find(({ jsonName }) => jsonName === same.path[0]);
+    const message = `Column "${name}" of message "${next.typeName}" ${what}.`;
+    return [{ rule: "COLUMN_SAME_SOURCE" as const, desc, message }];
   });
 }
 

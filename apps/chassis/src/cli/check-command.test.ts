@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openTestProject, type TestProject } from "../gate/test-project.ts";
+import { lacksGit, openTestProject, type TestProject } from "../gate/test-project.ts";
 import { findPackageLayout } from "../project/package-layout.ts";
 
 const proto = (fields: string) => `syntax = "proto3";
@@ -44,7 +44,7 @@ async function check(...args: readonly string[]): Promise<Ended> {
 }
 
 /** The tests follow each other, as releases do. */
-describe("quartet check", () => {
+describe.skipIf(lacksGit)("quartet check", () => {
   test("without an image ends with 2 and says how to make one", async () => {
     const { exitCode, stderr } = await check();
     expect(exitCode).toBe(2);

@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CheckFinding } from "./check-schema.ts";
 import { annotateFindings, annotateNotes, describeFinding } from "./describe-findings.ts";
-import { openTestProject, type TestProject } from "./test-project.ts";
+import { lacksGit, openTestProject, type TestProject } from "./test-project.ts";
 
 const lint: CheckFinding = {
   check: "lint",
@@ -57,7 +57,7 @@ describe("annotateFindings", () => {
     expect(annotateNotes(["50%"])).toEqual(["::notice title=quartet check::50%25"]);
   });
 
-  test("names the file from the top of the repository, whatever is below it", async () => {
+  test.skipIf(lacksGit)("names the file from the top of the repository, whatever is below it", async () => {
     await project.write("sub/quartet.config.ts", "");
     await project.git("init", "--quiet");
     const below = { ...project.project, root: `${project.folder}/sub` };

@@ -46,7 +46,9 @@ function refusal(findings: readonly SchemaFinding[]): QuartetError {
     {
       fix:
         "Change the protos as said, check them (quartet check) and apply again.\n" +
-        "On a machine of your own, before any release: quartet dev --fresh starts over with empty databases.",
+        "On a machine of your own, before any release: quartet dev --fresh starts over with empty databases. A schema\n" +
+        "whose apply never came to its end, and with which nothing was served, can be taken back by deleting its row of\n" +
+        "quartet.schema_image.",
     },
   );
 }

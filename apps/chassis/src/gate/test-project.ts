@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -7,6 +7,18 @@ import { findProject, type Project } from "../project/project.ts";
 import { openBuiltImage } from "./schema-image.ts";
 
 const run = promisify(execFile);
+
+/**
+ * True where git is not installed and tests that need it are left out, saying so. Where every program must be there
+ * (`QUARTET_ALL_PROGRAMS`, as in `.ci/run`) they run, and fail.
+ */
+export const lacksGit: boolean = process.env["QUARTET_ALL_PROGRAMS"] === undefined && !runsGit();
+
+function runsGit(): boolean {
+  if (spawnSync("git", ["version"]).status === 0) return true;
+  console.warn("tests of the gate need git, which is not installed: apt-get install git");
+  return false;
+}
 
 /** A project in a folder of its own, in which git can be used. */
 export interface TestProject extends AsyncDisposable {

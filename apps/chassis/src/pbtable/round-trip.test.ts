@@ -106,6 +106,17 @@ describe("a row", () => {
     expect(text?.text).toBe("9999-12-31 23:59:59.999999+00");
   });
 
+  test.each([
+    [315_575_999_999n, 999_999_999, "87659999:59:59.999999"],
+    [315_576_000_000n, 0, "87660000:00:00"],
+    [-315_575_999_999n, -999_999_999, "-87659999:59:59.999999"],
+    [0n, -1_000, "-00:00:00.000001"],
+  ])("holds a duration of %s s and %s ns as %s", async (seconds, nanos, expected) => {
+    const { columns, read } = await store(make(EverythingSchema, { wDuration: { seconds, nanos } }));
+    expect(columns["w_duration"]).toBe(expected);
+    expect(read).toMatchObject({ wDuration: { seconds, nanos } });
+  });
+
   test("written before its fields existed reads as their defaults", async () => {
     await database.query(`insert into test.everything (pb) values ('{"id": "old"}')`);
     const [row] = await database.query(

@@ -37,17 +37,30 @@ async function linkOnce(target: string, path: string): Promise<void> {
   if ((await unlessMissing(lstat(path))) === undefined) await symlink(target, path);
 }
 
+const maxReplacements = 20;
+
+/**
+ * Puts the draft in the folder's place unless a complete copy is there. A folder is only moved aside once it has stood in
+ * the way and was found incomplete, so that copies made at once leave the first of them where its maker uses it.
+ */
 async function replaceFolder(found: PostgresPackage, draft: string, folder: string): Promise<void> {
   await chmod(draft, 0o755);
-  const aside = `${folder}.partial-${randomUUID()}`;
-  try {
-    if (!(await isComplete(found, folder))) await unlessMissing(rename(folder, aside));
-    await rename(draft, folder);
-  } catch (thrown) {
-    if (!(await isComplete(found, folder))) throw thrown; // else another process was first
-  } finally {
-    await rm(aside, { recursive: true, force: true });
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await rename(draft, folder);
+      return;
+    } catch (thrown) {
+      if (await isComplete(found, folder)) return; // another process was first
+      if (attempt === maxReplacements) throw thrown;
+      await removeAside(folder);
+    }
   }
+}
+
+async function removeAside(folder: string): Promise<void> {
+  const aside = `${folder}.partial-${randomUUID()}`;
+  await unlessMissing(rename(folder, aside));
+  await rm(aside, { recursive: true, force: true });
 }
 
 async function isComplete(found: PostgresPackage, folder: string): Promise<boolean> {

@@ -109,7 +109,7 @@ const wellKnownColumns: Readonly<Record<string, ScalarColumn>> = {
     cast: (t) => {
       const seconds = `rtrim(${t}, 's')::numeric`;
       return (
-        `make_interval(hours => trunc(${seconds} / 3600)::int, ` +
+        `make_interval(hours => div(${seconds}, 3600)::int, ` +
         `secs => trunc(mod(${seconds}, 3600), 6)::float8)`
       );
     },

@@ -87,9 +87,10 @@ async function runDev(project: Project, options: DevOptions, signal: AbortSignal
   });
   state.cluster = cluster;
   await publishTable(stateDir, cluster);
+  // Before anybody is told that it is ready: an edit right after that counts.
+  using _watching = options.watch ? await watchProject(project, cluster, print.progress) : undefined;
   if (options.json) process.stdout.write(`${JSON.stringify(cluster.table())}\n`);
   else console.log(`\n${formatTable(cluster.table())}\n\n${suggestTries(domain, cluster)}\n`);
-  using _watching = options.watch ? await watchProject(project, cluster, print.progress) : undefined;
   await aborted(signal);
   print.progress("stopping");
   await rm(join(stateDir, "cluster.json"), { force: true });

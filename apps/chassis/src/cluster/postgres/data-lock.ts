@@ -1,12 +1,14 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { QuartetError } from "../../error/quartet-error.ts";
 import { errorCodeOf, unlessMissing } from "./error-code-of.ts";
+import { pause } from "./pause.ts";
 import { readProcessStart } from "./process-identity.ts";
 
-/** Lost races against other starts after which we give up. */
-const maxAttempts = 20;
+/** Lost races against other starts after which we give up, and the pause between them. */
+const maxAttempts = 50;
+const pauseMs = 10;
 
 /**
  * Makes the caller the only user of a data folder until the lock is disposed. The lock of a process that is gone
@@ -17,14 +19,42 @@ const maxAttempts = 20;
 export async function openDataLock(dataDir: string): Promise<AsyncDisposable> {
   const path = join(dataDir, "lock");
   const own = `${process.pid} ${(await readProcessStart(process.pid)) ?? "unknown"} ${randomUUID()}\n`;
+  const holder = await takeLock(path, own);
+  if (holder !== undefined) throw inUse(dataDir, holder);
+  return { [Symbol.asyncDispose]: () => release(path, own) };
+}
+
+/**
+ * Writes `own` into a lock file that is not there or whose holder is gone. Who replaces the lock of a holder that is gone
+ * first takes the lock of doing so, named for that holder, and looks again: so nobody ever replaces a lock that is held.
+ *
+ * @returns the content of a lock that somebody holds; undefined when it is ours
+ */
+async function takeLock(path: string, own: string): Promise<string | undefined> {
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
-    if (await tryCreate(path, own)) return { [Symbol.asyncDispose]: () => release(path, own) };
+    if (await tryCreate(path, own)) return undefined;
     const holder = await unlessMissing(readFile(path, "utf8"));
     if (holder === undefined) continue;
-    if (await isHeld(holder)) throw inUse(dataDir, holder);
-    await removeStale(path, holder);
+    if (await isHeld(holder)) return holder;
+    if (await replaceLock(path, holder, own)) return undefined;
+    await pause(pauseMs);
   }
   throw new QuartetError("unavailable", `The lock ${path} could not be had in ${maxAttempts} attempts.`);
+}
+
+/** False when somebody else is about to replace it, or has. */
+async function replaceLock(path: string, gone: string, own: string): Promise<boolean> {
+  const claim = `${path}.after-${createHash("sha256").update(gone).digest("hex").slice(0, 16)}`;
+  if ((await takeLock(claim, own)) !== undefined) return false;
+  try {
+    if ((await unlessMissing(readFile(path, "utf8"))) !== gone) return false;
+    const draft = `${path}.${randomUUID()}`;
+    await writeFile(draft, own, { mode: 0o600 });
+    await rename(draft, path);
+    return true;
+  } finally {
+    await release(claim, own);
+  }
 }
 
 /** Linking a complete file is atomic: nobody ever reads half a lock. */
@@ -48,17 +78,6 @@ async function isHeld(content: string): Promise<boolean> {
   if (!Number.isSafeInteger(number) || number <= 0) return false;
   const running = await readProcessStart(number);
   return running !== undefined && (start === "unknown" || running === start);
-}
-
-/** Another start may have replaced the stale lock since we read it: what we took away wrongly is put back. */
-async function removeStale(path: string, stale: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
-  if ((await unlessMissing(rename(path, aside).then(() => true))) === undefined) return;
-  try {
-    if ((await readFile(aside, "utf8")) !== stale) await link(aside, path);
-  } finally {
-    await rm(aside, { force: true });
-  }
 }
 
 async function release(path: string, own: string): Promise<void> {

@@ -1,8 +1,8 @@
 import { isServiceClass, type ServiceClass, serviceClasses } from "../class/service-class.ts";
 import type { ClassUrls } from "../edge/upstream/class-upstreams.ts";
-import { parseSecret, type WebhookSecret } from "../edge/webhook/webhook-signature.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { parseExceptions, type RouteExceptions } from "../gateway/exceptions.ts";
+import { parseSecret, type WebhookSecret } from "../wire/webhook/webhook-signature.ts";
 
 /** The process' environment, parsed once and whole. Nothing below the entry reads `process.env`. */
 export interface Environment {

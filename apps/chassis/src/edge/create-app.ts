@@ -4,13 +4,13 @@ import type { Runtime } from "../command/runtime.ts";
 import { toQuartetError } from "../error/problem.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import type { WebhookSecret } from "../wire/webhook/webhook-signature.ts";
 import { limitInFlight } from "./admission.ts";
 import { createConnectHandler } from "./connect-routes.ts";
 import { answerInbox, inboxPath } from "./inbox-endpoint.ts";
 import { answerOperation, operationPath } from "./operations-endpoint.ts";
 import { answerRest, createRestRoutes } from "./rest-routes.ts";
 import { sendProblem } from "./send-problem.ts";
-import type { WebhookSecret } from "./webhook/webhook-signature.ts";
 
 /** What the edge needs beside the runtime. */
 export interface AppSettings {

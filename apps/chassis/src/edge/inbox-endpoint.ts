@@ -4,11 +4,11 @@ import { receiveEvent } from "../command/receive-event.ts";
 import type { ReceivedEvent } from "../command/received-event.ts";
 import type { Runtime } from "../command/runtime.ts";
 import { QuartetError } from "../error/quartet-error.ts";
+import { type CloudEvent, decodeCloudEvents } from "../wire/cloud-event/cloud-event.ts";
+import { verifyWebhook, type WebhookSecret } from "../wire/webhook/webhook-signature.ts";
 import { readCallMeta } from "./call-meta.ts";
-import { type CloudEvent, decodeCloudEvents } from "./cloud-event/cloud-event.ts";
 import { maxPushBytes, readBody } from "./read-body.ts";
 import { requestSignal } from "./request-signal.ts";
-import { verifyWebhook, type WebhookSecret } from "./webhook/webhook-signature.ts";
 import { withinDeadline } from "./within-deadline.ts";
 
 export const inboxPath = "/_quartet/inbox";

@@ -2,15 +2,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Client, type Pool } from "pg";
 import type { Logger } from "pino";
 import type { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
-import type { WebhookSecret } from "../edge/webhook/webhook-signature.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import type { Subscription } from "../gen/quartet/v1/subscription_pb.ts";
 import { openPool } from "../pbtable/open-pool.ts";
 import type { Domain } from "../service/domain.ts";
+import type { WebhookSecret } from "../wire/webhook/webhook-signature.ts";
+import { type OutboxSource, runCapture } from "./capture/run-capture.ts";
+import { SubscriptionRunner } from "./delivery/subscription-runner.ts";
 import { createPostgresLog } from "./log/postgres-log.ts";
 import { type PushTarget, resolveTarget } from "./push/push-event.ts";
-import { type OutboxSource, runCapture } from "./run-capture.ts";
-import { SubscriptionRunner } from "./subscription/subscription-runner.ts";
 import { declareSubscriptions, recordSubscriptions } from "./subscription/subscriptions.ts";
 
 /** What a relay needs. Its login has REPLICATION and is a member of `quartet_relay`. */

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { parseSecret, type WebhookSecret } from "../../edge/webhook/webhook-signature.ts";
+import { parseSecret, type WebhookSecret } from "../../wire/webhook/webhook-signature.ts";
 
 /**
  * The secrets of a subscription of an outside party: made of ours and its name, so that whoever verifies its pushes

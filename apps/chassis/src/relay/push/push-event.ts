@@ -1,11 +1,11 @@
 import type { Dispatcher } from "undici";
 import { isServiceClass } from "../../class/service-class.ts";
-import { type CloudEvent, encodeBinary, encodeStructured } from "../../edge/cloud-event/cloud-event.ts";
 import { inboxPath } from "../../edge/inbox-endpoint.ts";
 import type { ClassUpstreams } from "../../edge/upstream/class-upstreams.ts";
 import { UpstreamPool } from "../../edge/upstream/upstream-pool.ts";
-import { signWebhook, type WebhookSecret } from "../../edge/webhook/webhook-signature.ts";
 import { QuartetError } from "../../error/quartet-error.ts";
+import { type CloudEvent, encodeBinary, encodeStructured } from "../../wire/cloud-event/cloud-event.ts";
+import { signWebhook, type WebhookSecret } from "../../wire/webhook/webhook-signature.ts";
 import type { LogEvent } from "../log/log-event.ts";
 import { deriveSecrets } from "./derive-secret.ts";
 import { classifyStatus, type PushOutcome, parseRetryAfter } from "./push-outcome.ts";

@@ -1,10 +1,10 @@
 import { Client } from "pg";
-import { QuartetError } from "../error/quartet-error.ts";
-import { timeOfEventId } from "../outbox/event-id.ts";
-import { formatPosition, parseWalLocation } from "../position/position.ts";
-import type { TransactionStream } from "./capture/read-transactions.ts";
-import type { EventLog } from "./log/event-log.ts";
-import type { CapturedEvent } from "./log/log-event.ts";
+import { QuartetError } from "../../error/quartet-error.ts";
+import { timeOfEventId } from "../../outbox/event-id.ts";
+import { formatPosition, parseWalLocation } from "../../position/position.ts";
+import type { EventLog } from "../log/event-log.ts";
+import type { CapturedEvent } from "../log/log-event.ts";
+import type { TransactionStream } from "../replication/read-transactions.ts";
 import type { OutboxSource } from "./run-capture.ts";
 
 const pageRows = 1_000;

@@ -1,17 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
-import { outboxPublication } from "../outbox/outbox-ddl.ts";
-import { formatPosition } from "../position/position.ts";
-import { captureFault } from "./capture/capture-fault.ts";
-import { ensureSlot, readSlotState, recreateSlot } from "./capture/ensure-slot.ts";
+import { outboxPublication } from "../../outbox/outbox-ddl.ts";
+import { formatPosition } from "../../position/position.ts";
+import type { EventLog } from "../log/event-log.ts";
+import type { CapturedEvent } from "../log/log-event.ts";
+import { captureFault } from "../replication/capture-fault.ts";
+import { ensureSlot, readSlotState, recreateSlot } from "../replication/ensure-slot.ts";
 import {
   type CapturedTransaction,
   openTransactionStream,
   type ReplicationSource,
   type TransactionStream,
-} from "./capture/read-transactions.ts";
-import type { EventLog } from "./log/event-log.ts";
-import type { CapturedEvent } from "./log/log-event.ts";
+} from "../replication/read-transactions.ts";
 import { repairFromTable } from "./repair-from-table.ts";
 
 /** One outbox to be captured. */

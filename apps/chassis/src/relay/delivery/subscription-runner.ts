@@ -9,6 +9,7 @@ import { readLogEvents } from "../log/postgres-log.ts";
 import { backoffMs, type DeliverySettings, deliverySettings } from "../push/backoff.ts";
 import { isWell, type PushSettings, type PushTarget, pushEvent } from "../push/push-event.ts";
 import type { PushFailure, PushOutcome } from "../push/push-outcome.ts";
+import { pauseSubscription } from "../subscription/subscriptions.ts";
 import { buryEvent } from "./bury-event.ts";
 import { moveCursor, readCursor } from "./cursor.ts";
 import { DeliveryWindow } from "./delivery-window.ts";
@@ -23,7 +24,6 @@ import {
   removeParked,
 } from "./parked-events.ts";
 import { ParkedKeys } from "./parked-keys.ts";
-import { pauseSubscription } from "./subscriptions.ts";
 import { Suspicions } from "./suspicions.ts";
 
 /** What all subscriptions of a relay share. */

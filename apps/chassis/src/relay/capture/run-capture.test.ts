@@ -1,11 +1,11 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { applySchema } from "../apply/apply-schema.ts";
-import { testDomain } from "../apply/test-domain.ts";
-import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
-import { appendEvents } from "../outbox/append-events.ts";
-import { createEventId } from "../outbox/event-id.ts";
-import { createPostgresLog } from "./log/postgres-log.ts";
+import { applySchema } from "../../apply/apply-schema.ts";
+import { testDomain } from "../../apply/test-domain.ts";
+import { openTestDatabase, type TestDatabase } from "../../cluster/postgres/test-database.ts";
+import { appendEvents } from "../../outbox/append-events.ts";
+import { createEventId } from "../../outbox/event-id.ts";
+import { createPostgresLog } from "../log/postgres-log.ts";
 import { type OutboxSource, runCapture } from "./run-capture.ts";
 
 let database: TestDatabase;

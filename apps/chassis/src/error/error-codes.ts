@@ -39,6 +39,7 @@ export const errorCodes = {
   unimplemented: { status: 501, rpc: "unimplemented", retry: false, title: "Unimplemented" },
   bad_gateway: { status: 502, rpc: "unavailable", retry: true, title: "Bad gateway" },
   unavailable: { status: 503, rpc: "unavailable", retry: true, title: "Unavailable" },
+  lease_lost: { status: 503, rpc: "unavailable", retry: true, title: "Another relay has taken over" },
   stale: {
     status: 503,
     rpc: "unavailable",

@@ -14,17 +14,19 @@ const compactAfter = 4096;
  *
  * (A transaction may be partial while others are in flight.)
  *
- * Two promises: the position never passes a received commit that was not acknowledged, nor one that is partial; and it
- * never goes back. `acknowledge` snaps down to a received commit end, so that an LSN that lies between two commits,
- * or beyond the last, acknowledges only what was received.
+ * Two positions, neither of which ever goes back:
  *
- * Idle, the position follows the WAL ends that the server names ("passed"), so that an outbox nobody writes to holds no
- * WAL. A WAL end that is named while something is in flight is kept and taken once idle: frames are ordered, so all
- * that commits before it had been received by then.
+ * - `settled` is as far as may be acknowledged by now: it never passes a commit that was received and not acknowledged,
+ *   nor one that is partial. Idle, it follows the WAL ends that the server names ("passed"), so that an outbox nobody
+ *   writes to need hold no WAL. A WAL end that is named while something is in flight is kept and taken once idle: frames
+ *   are ordered, so all that commits before it had been received by then.
+ * - `acknowledged` is what the consumer gave, cut to what was handed over or is settled. It moves by `acknowledge` alone.
  */
 export class AcknowledgedPosition {
   #acknowledged: Lsn = zeroLsn;
+  #settled: Lsn = zeroLsn;
   #passed: Lsn = zeroLsn;
+  #handedOver: Lsn = zeroLsn;
   #partial = false;
   /** Received commit ends, ascending; those before #first are acknowledged. */
   #received: Lsn[] = [];
@@ -32,6 +34,10 @@ export class AcknowledgedPosition {
 
   get acknowledged(): Lsn {
     return this.#acknowledged;
+  }
+
+  get settled(): Lsn {
+    return this.#settled;
   }
 
   /** Commits received and not acknowledged. */
@@ -50,7 +56,7 @@ export class AcknowledgedPosition {
     this.#received.push(commitEnd);
   }
 
-  /** A transaction arrived completely and there is nothing to store: it is empty, or stored already. */
+  /** A transaction arrived completely and there is nothing to hand over. */
   commitPassed(commitEnd: Lsn): void {
     this.#partial = false;
     this.pass(commitEnd);
@@ -62,24 +68,32 @@ export class AcknowledgedPosition {
     this.#followPassed();
   }
 
-  /** Every commit up to and including this one is durably stored. */
-  acknowledge(commitEnd: Lsn): void {
+  /** The consumer has all of the transaction that ends here. */
+  handOver(commitEnd: Lsn): void {
+    if (commitEnd > this.#handedOver) this.#handedOver = commitEnd;
+  }
+
+  /** Everything that commits up to this position is durably stored, as the consumer says. */
+  acknowledge(lsn: Lsn): void {
+    const known = lsn < this.#handedOver ? lsn : this.#handedOver;
     let next = this.#received[this.#first];
-    while (next !== undefined && next <= commitEnd) {
-      this.#advance(next);
+    while (next !== undefined && next <= known) {
+      this.#settle(next);
       this.#first++;
       next = this.#received[this.#first];
     }
     this.#compact();
     this.#followPassed();
+    const limit = lsn < this.#settled ? lsn : this.#settled;
+    if (limit > this.#acknowledged) this.#acknowledged = limit;
   }
 
   #followPassed(): void {
-    if (!this.#partial && this.inFlight === 0) this.#advance(this.#passed);
+    if (!this.#partial && this.inFlight === 0) this.#settle(this.#passed);
   }
 
-  #advance(position: Lsn): void {
-    if (position > this.#acknowledged) this.#acknowledged = position;
+  #settle(position: Lsn): void {
+    if (position > this.#settled) this.#settled = position;
   }
 
   #compact(): void {

@@ -25,6 +25,10 @@ export class ByteReader {
     return this.#bytes.length - this.#offset;
   }
 
+  skip(byteLength: number): void {
+    this.#take(byteLength);
+  }
+
   uint8(): number {
     return this.#bytes.readUInt8(this.#take(1));
   }

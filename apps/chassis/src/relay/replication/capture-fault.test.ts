@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { QuartetError } from "../../error/quartet-error.ts";
-import { captureError, captureFault, sqlStateError } from "./capture-fault.ts";
+import { captureError, captureFault, sqlStateError, stalledError } from "./capture-fault.ts";
 
 test.each([
   ["55006", 'replication slot "a" is active for PID 1', "slot_active"],
@@ -45,4 +45,8 @@ test("the public error is unavailable and keeps its cause; one that is public al
   expect(captureError("Cannot capture", cause)).toMatchObject({ code: "unavailable", retry: true, cause });
   const refused = new QuartetError("failed_precondition", "no");
   expect(captureError("Cannot capture", refused)).toBe(refused);
+});
+
+test("a stream that was found to stand still is stalled", () => {
+  expect(captureFault(captureError("Cannot capture", stalledError("nothing for 30 s")))).toBe("stalled");
 });

@@ -3,7 +3,8 @@ import { QuartetError } from "../../error/quartet-error.ts";
 /**
  * Why capturing failed, as far as it decides what to do next:
  * `slot_active` another process reads it: wait. `slot_lost`, `slot_missing` and `publication_missing`: events may be
- * missing from the stream for good: make the slot anew and repair from the table. `connection`: connect again.
+ * missing from the stream for good: make the slot anew and repair from the table. `connection`: connect again. `stalled`:
+ * the connection lives and nothing comes of it: connect again, and tell somebody.
  */
 export type CaptureFault =
   | "slot_active"
@@ -11,7 +12,11 @@ export type CaptureFault =
   | "slot_missing"
   | "publication_missing"
   | "connection"
+  | "stalled"
   | "other";
+
+/** The code of {@link stalledError}; no SQLSTATE, because no server says so. */
+const stalledCode = "STALLED";
 
 /** What is read of an error of `pg` or of the system. */
 interface CodedError {
@@ -66,6 +71,7 @@ function faultOf(error: CodedError): CaptureFault | undefined {
   if (typeof code !== "string") {
     return typeof message === "string" && connectionMessages.has(message) ? "connection" : undefined;
   }
+  if (code === stalledCode) return "stalled";
   if (code.startsWith("08") || connectionCodes.has(code)) return "connection";
   switch (code) {
     case "55006": // object_in_use
@@ -109,4 +115,9 @@ export function captureError(what: string, cause: unknown, fix?: string): Quarte
 /** A cause of our own, in the server's vocabulary, so that {@link captureFault} reads one kind of error only. */
 export function sqlStateError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
+}
+
+/** What a stream fails with when its server has done nothing for too long. */
+export function stalledError(message: string): Error {
+  return sqlStateError(stalledCode, message);
 }

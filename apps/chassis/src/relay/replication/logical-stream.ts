@@ -1,54 +1,59 @@
-import { performance } from "node:perf_hooks";
 import { AcknowledgedPosition } from "./acknowledged-position.ts";
 import { captureError, sqlStateError } from "./capture-fault.ts";
-import type { CapturedTransaction } from "./captured-transaction.ts";
 import { type Lsn, zeroLsn } from "./lsn.ts";
-import { decodePgoutput } from "./pgoutput.ts";
-import type { PgoutputMessage } from "./pgoutput-message.ts";
+import { beginTag, logicalMessageTag } from "./pgoutput.ts";
 import { ReplicationConnection } from "./replication-connection.ts";
 import { encodeStatus, readFrame } from "./replication-frame.ts";
 import type { ReplicationSource } from "./replication-source.ts";
 import { StatusSender } from "./status-sender.ts";
+import type { StreamProgress } from "./stream-progress.ts";
 import { TransactionAssembler } from "./transaction-assembler.ts";
+import type { TransactionPart } from "./transaction-part.ts";
 import { TransactionQueue } from "./transaction-queue.ts";
 import type { TransactionStream, TransactionStreamOptions } from "./transaction-stream.ts";
 
-const defaultMaxBufferedBytes = 16 * 1024 * 1024;
+const defaultMaxBufferedBytes = 8 * 1024 * 1024;
+const defaultMaxPartBytes = 4 * 1024 * 1024;
+const defaultMaxPartRows = 1_000;
 const defaultStatusIntervalMs = 10_000;
 const openTimeoutMs = 20_000;
 /** How long a server that sets no `wal_sender_timeout` may be silent. */
 const defaultSilenceMs = 60_000;
 
-/** The stream over one replication connection: frames in, transactions out, statuses back. */
+/** The stream over one replication connection: frames in, parts of transactions out, statuses back. */
 export class LogicalStream implements TransactionStream {
   systemId = "";
   timeline = 0;
   readonly #source: ReplicationSource;
   readonly #options: TransactionStreamOptions;
-  readonly #startAfter: Lsn;
   readonly #position = new AcknowledgedPosition();
   readonly #assembler: TransactionAssembler;
   readonly #queue: TransactionQueue;
   readonly #connection: ReplicationConnection;
+  readonly #ended = new AbortController();
   readonly #onAbort = () => void this[Symbol.asyncDispose](); // never rejects
   #sender: StatusSender | undefined;
   #closing: Promise<void> | undefined;
-  #handedOver = zeroLsn;
   #sentPosition = zeroLsn;
-  #paused = false;
-  #heardAt = 0;
+  #dataBytes = 0;
+  #walEnd = zeroLsn;
   #silenceMs = defaultSilenceMs;
 
   constructor(source: ReplicationSource, options: TransactionStreamOptions) {
     this.#source = source;
     this.#options = options;
-    this.#startAfter = options.startAfter ?? zeroLsn;
-    this.#assembler = new TransactionAssembler((message) => options.onWarning?.(message));
-    this.#queue = new TransactionQueue(options.maxBufferedBytes ?? defaultMaxBufferedBytes);
+    const maxBufferedBytes = options.maxBufferedBytes ?? defaultMaxBufferedBytes;
+    const maxPartBytes = options.maxPartBytes ?? defaultMaxPartBytes;
+    const limits = {
+      maxRows: options.maxPartRows ?? defaultMaxPartRows,
+      maxBytes: Math.min(maxPartBytes, maxBufferedBytes), // a part alone is not held back
+    };
+    this.#assembler = new TransactionAssembler(limits, (message) => options.onWarning?.(message));
+    this.#queue = new TransactionQueue(maxBufferedBytes);
     this.#connection = new ReplicationConnection(source, {
       onFrame: (frame) => this.#onFrame(frame),
       onNotice: (message, routine) => this.#onNotice(message, routine),
-      onFailure: (error) => this.#fail(error),
+      onFailure: (error) => this.fail(error),
     });
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
@@ -76,27 +81,45 @@ export class LogicalStream implements TransactionStream {
     if (!this.#closing) this.#startStatuses(identity.walSenderTimeoutMs);
   }
 
-  acknowledge(lsn: Lsn): void {
-    this.#position.acknowledge(lsn < this.#handedOver ? lsn : this.#handedOver);
-    this.#report();
+  get ended(): AbortSignal {
+    return this.#ended.signal;
   }
 
-  takeReceived(limit: number): CapturedTransaction[] {
-    const taken: CapturedTransaction[] = [];
-    while (taken.length < limit) {
-      const transaction = this.#queue.takeNow();
-      if (!transaction) break;
-      taken.push(this.#handOver(transaction));
+  get settled(): Lsn {
+    return this.#position.settled;
+  }
+
+  get progress(): StreamProgress {
+    return {
+      dataBytes: this.#dataBytes,
+      walEnd: this.#walEnd,
+      paused: this.#connection.paused,
+      bufferedBytes: this.#queue.bytes,
+    };
+  }
+
+  acknowledge(lsn: Lsn): void {
+    this.#position.acknowledge(lsn);
+    if (this.#position.acknowledged > this.#sentPosition) this.#sender?.soon();
+  }
+
+  takeReceived(maxRows: number): TransactionPart[] {
+    const taken: TransactionPart[] = [];
+    for (let rows = 0; rows < maxRows; ) {
+      const part = this.#queue.takeNow();
+      if (!part) break;
+      taken.push(this.#handOver(part));
+      rows += part.rows.length;
     }
     return taken;
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<CapturedTransaction, undefined> {
+  [Symbol.asyncIterator](): AsyncIterator<TransactionPart, undefined> {
     return {
       next: async () => {
-        const transaction = await this.#queue.take();
-        if (!transaction) return { done: true, value: undefined };
-        return { done: false, value: this.#handOver(transaction) };
+        const part = await this.#queue.take();
+        if (!part) return { done: true, value: undefined };
+        return { done: false, value: this.#handOver(part) };
       },
     };
   }
@@ -107,22 +130,23 @@ export class LogicalStream implements TransactionStream {
   }
 
   async #close(): Promise<void> {
-    this.#stopTimers();
+    this.#stop();
     this.#queue.end();
     if (this.#sender) this.#writeStatus(false);
     await this.#connection.close();
   }
 
-  #fail(error: unknown): void {
-    if (this.#closing) return;
-    this.#stopTimers();
+  fail(error: unknown): void {
+    if (this.#ended.signal.aborted) return;
+    this.#stop();
     this.#connection.destroy();
     this.#queue.fail(captureError(`Capturing from slot ${this.#source.slot} failed`, error));
   }
 
-  #stopTimers(): void {
+  #stop(): void {
     this.#sender?.stop();
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#ended.abort();
   }
 
   #startStatuses(walSenderTimeoutMs: number): void {
@@ -130,14 +154,13 @@ export class LogicalStream implements TransactionStream {
     const limit = walSenderTimeoutMs > 0 ? Math.max(1, Math.floor(walSenderTimeoutMs / 4)) : wanted;
     const intervalMs = Math.min(wanted, limit);
     this.#silenceMs = Math.max(walSenderTimeoutMs || defaultSilenceMs, intervalMs * 3);
-    this.#heardAt = performance.now();
     this.#sender = new StatusSender(intervalMs, (replyRequested) => this.#sendStatus(replyRequested));
   }
 
   #sendStatus(replyRequested: boolean): void {
-    const silentMs = performance.now() - this.#heardAt;
-    if (!this.#paused && silentMs > this.#silenceMs) {
-      this.#fail(sqlStateError("08006", `The server has been silent for ${Math.round(silentMs)} ms.`));
+    const { paused, silentMs } = this.#connection;
+    if (!paused && silentMs > this.#silenceMs) {
+      this.fail(sqlStateError("08006", `The server has been silent for ${Math.round(silentMs)} ms.`));
       return;
     }
     this.#writeStatus(replyRequested);
@@ -148,43 +171,36 @@ export class LogicalStream implements TransactionStream {
     this.#connection.send(encodeStatus(this.#sentPosition, replyRequested));
   }
 
-  #report(): void {
-    if (this.#position.acknowledged > this.#sentPosition) this.#sender?.moved();
-  }
-
   #onFrame(frame: Buffer): void {
-    this.#heardAt = performance.now();
     const head = readFrame(frame);
     if (head.kind === "data") {
-      this.#onMessage(decodePgoutput(frame, head.offset), frame.length);
+      this.#onMessage(frame, head.offset);
       return;
     }
+    if (head.walEnd > this.#walEnd) this.#walEnd = head.walEnd;
     this.#position.pass(head.walEnd);
-    if (head.replyRequested) this.#sender?.reply();
-    else this.#report();
+    if (head.replyRequested) this.#sender?.soon();
   }
 
-  #onMessage(message: PgoutputMessage, bytes: number): void {
-    if (message.kind === "begin") this.#position.begin();
-    this.#queue.grow(bytes);
-    const transaction = this.#assembler.add(message);
-    if (transaction) this.#onTransaction(transaction);
-    if (!this.#paused && this.#queue.full) {
-      this.#paused = true;
-      this.#connection.pause();
-    }
+  #onMessage(frame: Buffer, offset: number): void {
+    this.#dataBytes += frame.length;
+    const tag = frame[offset];
+    if (tag === beginTag) this.#position.begin();
+    if (tag !== logicalMessageTag) this.#queue.grow(frame.length); // of a message nothing is kept
+    const part = this.#assembler.add(frame, offset);
+    if (part) this.#onPart(part);
+    if (this.#queue.full && !this.#connection.paused) this.#connection.pause();
   }
 
-  #onTransaction(transaction: CapturedTransaction): void {
-    const { commitEndLsn, rows } = transaction;
-    if (rows.length === 0 || commitEndLsn <= this.#startAfter) {
+  #onPart(part: TransactionPart): void {
+    const { commitEndLsn, firstRow, rows } = part;
+    if (commitEndLsn !== undefined && firstRow === 0 && rows.length === 0) {
       this.#queue.dropPartial();
       this.#position.commitPassed(commitEndLsn);
-      this.#report();
       return;
     }
-    this.#position.commit(commitEndLsn);
-    this.#queue.push(transaction);
+    if (commitEndLsn !== undefined) this.#position.commit(commitEndLsn);
+    this.#queue.push(part);
   }
 
   /** From 18 on the server warns and sends nothing where the publication is missing, so events would be lost. */
@@ -193,13 +209,9 @@ export class LogicalStream implements TransactionStream {
     throw sqlStateError("42704", `${message}: the publication was missing when events were written`);
   }
 
-  #handOver(transaction: CapturedTransaction): CapturedTransaction {
-    this.#handedOver = transaction.commitEndLsn;
-    if (this.#paused && this.#queue.drained) {
-      this.#paused = false;
-      this.#heardAt = performance.now();
-      this.#connection.resume();
-    }
-    return transaction;
+  #handOver(part: TransactionPart): TransactionPart {
+    if (part.commitEndLsn !== undefined) this.#position.handOver(part.commitEndLsn);
+    if (this.#connection.paused && this.#queue.drained) this.#connection.resume();
+    return part;
   }
 }

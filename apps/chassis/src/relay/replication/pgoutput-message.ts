@@ -12,10 +12,13 @@ export interface RelationMessage {
   readonly columns: readonly string[];
 }
 
-export interface InsertMessage {
-  readonly kind: "insert";
-  readonly relationId: number;
-  readonly tuple: readonly TupleValue[];
+/** The first message of a transaction; without streaming it is sent when the transaction has committed. */
+export interface BeginMessage {
+  readonly kind: "begin";
+  /** Where the commit record starts. */
+  readonly commitLsn: Lsn;
+  readonly commitTime: Date;
+  readonly xid: number;
 }
 
 export interface CommitMessage {
@@ -23,18 +26,17 @@ export interface CommitMessage {
   readonly commitLsn: Lsn;
   /** Where the commit record ends: the position to acknowledge, and the start of what is sent after a reconnect. */
   readonly commitEndLsn: Lsn;
-  readonly commitTime: Date;
 }
 
 /**
  * The messages of pgoutput's protocol version 1
- * (https://www.postgresql.org/docs/18/protocol-logicalrep-message-formats.html), reduced to what a reader needs.
+ * (https://www.postgresql.org/docs/18/protocol-logicalrep-message-formats.html), reduced to what a reader needs; all but
+ * inserts, which make no message but a row at once.
  */
 export type PgoutputMessage =
-  | { readonly kind: "begin"; readonly commitLsn: Lsn; readonly commitTime: Date; readonly xid: number }
+  | BeginMessage
   | CommitMessage
   | RelationMessage
-  | InsertMessage
   | {
       readonly kind: "update";
       readonly relationId: number;

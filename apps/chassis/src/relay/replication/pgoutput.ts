@@ -1,15 +1,21 @@
 import { ByteReader } from "./byte-reader.ts";
 import type {
+  BeginMessage,
   CommitMessage,
-  InsertMessage,
   PgoutputMessage,
   RelationMessage,
   TupleValue,
 } from "./pgoutput-message.ts";
 
+/** First bytes of messages. */
+export const beginTag = 0x42; // B
+export const insertTag = 0x49; // I
+export const logicalMessageTag = 0x4d; // M
+
 /**
- * Decodes one pgoutput message (protocol version 1, text format) that starts at `offset` and fills the buffer.
- * Pure. Throws an `internal` error for an unknown, truncated or overlong message; never reads outside the buffer.
+ * Decodes one pgoutput message (protocol version 1, text format) that starts at `offset` and fills the buffer: all but
+ * inserts, which `readInsertedRow` reads. Pure. Throws an `internal` error for an unknown, truncated or overlong message;
+ * never reads outside the buffer.
  */
 export function decodePgoutput(bytes: Buffer, offset = 0): PgoutputMessage {
   const reader = new ByteReader(bytes, offset);
@@ -21,10 +27,8 @@ export function decodePgoutput(bytes: Buffer, offset = 0): PgoutputMessage {
 function readMessage(reader: ByteReader): PgoutputMessage {
   const tag = reader.uint8();
   switch (tag) {
-    case 0x49: // I
-      return readInsert(reader);
-    case 0x42: // B
-      return { kind: "begin", commitLsn: reader.lsn(), commitTime: reader.time(), xid: reader.uint32() };
+    case beginTag:
+      return readBegin(reader);
     case 0x43: // C
       return readCommit(reader);
     case 0x52: // R
@@ -35,7 +39,7 @@ function readMessage(reader: ByteReader): PgoutputMessage {
       return readDelete(reader);
     case 0x54: // T
       return readTruncate(reader);
-    case 0x4d: // M
+    case logicalMessageTag:
       return readLogicalMessage(reader);
     case 0x59: // Y
       return { kind: "type", typeId: reader.uint32(), schema: reader.cstring(), name: reader.cstring() };
@@ -46,14 +50,16 @@ function readMessage(reader: ByteReader): PgoutputMessage {
   }
 }
 
+function readBegin(reader: ByteReader): BeginMessage {
+  return { kind: "begin", commitLsn: reader.lsn(), commitTime: reader.time(), xid: reader.uint32() };
+}
+
 function readCommit(reader: ByteReader): CommitMessage {
-  reader.uint8(); // flags, unused in version 1
-  return {
-    kind: "commit",
-    commitLsn: reader.lsn(),
-    commitEndLsn: reader.lsn(),
-    commitTime: reader.time(),
-  };
+  reader.skip(1); // flags, unused in version 1
+  const commitLsn = reader.lsn();
+  const commitEndLsn = reader.lsn();
+  reader.skip(8); // the time, which begin has told
+  return { kind: "commit", commitLsn, commitEndLsn };
 }
 
 function readRelation(reader: ByteReader): RelationMessage {
@@ -70,12 +76,6 @@ function readRelation(reader: ByteReader): RelationMessage {
   }
   // The server leaves the schema empty for pg_catalog.
   return { kind: "relation", relationId, schema: schema === "" ? "pg_catalog" : schema, table, columns };
-}
-
-function readInsert(reader: ByteReader): InsertMessage {
-  const relationId = reader.uint32();
-  expectNewTuple(reader, reader.uint8());
-  return { kind: "insert", relationId, tuple: readTuple(reader) };
 }
 
 function readUpdate(reader: ByteReader): PgoutputMessage {

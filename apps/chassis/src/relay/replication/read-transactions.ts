@@ -4,14 +4,14 @@ import { LogicalStream } from "./logical-stream.ts";
 import { checkSource, type ReplicationSource } from "./replication-source.ts";
 import type { TransactionStream, TransactionStreamOptions } from "./transaction-stream.ts";
 
-export type { CapturedTransaction } from "./captured-transaction.ts";
 export type { ReplicationSource } from "./replication-source.ts";
+export type { TransactionPart } from "./transaction-part.ts";
 export type { TransactionStream, TransactionStreamOptions } from "./transaction-stream.ts";
 
 /**
  * Starts reading committed transactions where the slot stands; see {@link TransactionStream} for what is promised.
  * Needs a slot (`ensureSlot`) and PostgreSQL 14 or later. Nothing is acknowledged that the consumer did not
- * acknowledge, except what holds no row to store.
+ * acknowledge.
  *
  * Throws `unavailable` when the server cannot be reached or refuses (`captureFault` tells which), `invalid_argument`
  * for a bad slot name, `canceled` when aborted while opening. Then nothing is left open.

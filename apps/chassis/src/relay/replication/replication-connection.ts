@@ -1,7 +1,9 @@
+import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import pg from "pg";
 import { quoteIdentifier, quoteLiteral } from "../../schema/identifier.ts";
 import { sqlStateError } from "./capture-fault.ts";
+import { ReadPacer } from "./read-pacer.ts";
 import type { ReplicationSource } from "./replication-source.ts";
 
 const connectTimeoutMs = 10_000;
@@ -42,6 +44,7 @@ export class ReplicationConnection {
   readonly #client: pg.Client;
   readonly #connection: PgConnection;
   readonly #events: ReplicationEvents;
+  #pacer: ReadPacer | undefined;
   #closed = false;
 
   constructor(source: ReplicationSource, events: ReplicationEvents) {
@@ -95,12 +98,16 @@ export class ReplicationConnection {
     return found.rows.length > 0;
   }
 
-  /** Starts the stream where the slot stands. Resolves when the server has begun; rejects when it refuses. */
+  /**
+   * Starts the stream where the slot stands, with logical messages. Resolves when the server has begun; rejects when it
+   * refuses.
+   */
   async start(source: ReplicationSource): Promise<void> {
     const publications = quoteLiteral(quoteIdentifier(source.publication));
     const command =
       `START_REPLICATION SLOT ${quoteIdentifier(source.slot)} LOGICAL 0/0 ` +
-      `(proto_version '1', publication_names ${publications})`;
+      `(proto_version '1', publication_names ${publications}, messages 'true')`;
+    this.#pacer = new ReadPacer(this.#connection.stream);
     await new Promise<void>((resolve, reject) => {
       this.#connection.once("replicationStart", resolve);
       // A query object of our own: `pg` hands it the frames, and takes them for an error without one.
@@ -123,18 +130,30 @@ export class ReplicationConnection {
     if (!this.#closed) this.#connection.sendCopyFromChunk(copyData);
   }
 
+  /** True while nothing is read because of `pause`. */
+  get paused(): boolean {
+    return this.#pacer?.held ?? false;
+  }
+
+  /** For how long nothing was read; counts from `resume` after a pause, and only once started. */
+  get silentMs(): number {
+    return this.#pacer ? performance.now() - this.#pacer.readAt : 0;
+  }
+
+  /** Reads no more; frames that were read already still come. */
   pause(): void {
-    this.#connection.stream.pause();
+    this.#pacer?.hold();
   }
 
   resume(): void {
-    this.#connection.stream.resume();
+    this.#pacer?.release();
   }
 
   /** Sends what is written, says goodbye and waits for the server to let go of the slot; at most 2 s. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#pacer?.stop();
     const { stream } = this.#connection;
     if (stream.destroyed) return;
     let limit: NodeJS.Timeout | undefined;
@@ -151,6 +170,7 @@ export class ReplicationConnection {
   /** Drops the connection without a goodbye. */
   destroy(): void {
     this.#closed = true;
+    this.#pacer?.stop();
     this.#connection.stream.destroy();
   }
 

@@ -1,11 +1,14 @@
 import { performance } from "node:perf_hooks";
 
-/** Shortest time between two statuses that only report progress. */
+/** Shortest time between two statuses. */
 const coalesceMs = 50;
 
 /**
- * When to report the acknowledged position: at once when it moves, at most every 50 ms; at once when the server asks;
- * and at an interval, whatever else happens, so that the server does not take a paused reader for a dead one.
+ * When to report the acknowledged position: as soon as it moves or the server asks, at most every 50 ms; and at an
+ * interval, whatever else happens, so that the server does not take a paused reader for a dead one.
+ *
+ * A server that shuts down asks again as soon as it is answered, until all it has sent is acknowledged: an answer at once,
+ * with a position that waits for the consumer, would keep both busy with nothing else.
  */
 export class StatusSender {
   readonly #send: (replyRequested: boolean) => void;
@@ -20,17 +23,12 @@ export class StatusSender {
     this.#interval = setInterval(() => this.#now(true), intervalMs);
   }
 
-  /** The position moved. */
-  moved(): void {
+  /** The position moved, or the server asked. */
+  soon(): void {
     if (this.#stopped || this.#coalescing) return;
     const waitMs = this.#sentAt + coalesceMs - performance.now();
     if (waitMs <= 0) this.#now(false);
     else this.#coalescing = setTimeout(() => this.#now(false), waitMs);
-  }
-
-  /** The server asked for a status. */
-  reply(): void {
-    this.#now(false);
   }
 
   /** Clears the timers; nothing is sent any more. */

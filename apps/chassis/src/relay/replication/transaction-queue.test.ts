@@ -1,26 +1,28 @@
 import { expect, test } from "vitest";
-import type { CapturedTransaction } from "./captured-transaction.ts";
 import { toLsn } from "./lsn.ts";
+import type { TransactionPart } from "./transaction-part.ts";
 import { TransactionQueue } from "./transaction-queue.ts";
 
-const transaction = (end: number): CapturedTransaction => ({
+const part = (end: number): TransactionPart => ({
   commitEndLsn: toLsn(BigInt(end)),
   commitLsn: toLsn(BigInt(end)),
   commitTime: new Date(0),
+  firstRow: 0,
   rows: [],
 });
 
 function push(queue: TransactionQueue, end: number, bytes: number): void {
   queue.grow(bytes);
-  queue.push(transaction(end));
+  queue.push(part(end));
 }
 
 test("is full above its limit and drained at half of it", () => {
   const queue = new TransactionQueue(100);
   for (let end = 1; end <= 10; end++) push(queue, end, 10);
   expect(queue.full).toBe(false);
-  queue.grow(1); // the transaction in progress counts
+  queue.grow(1); // the part in progress counts
   expect(queue.full).toBe(true);
+  expect(queue.bytes).toBe(101);
   for (let taken = 0; taken < 5; taken++) {
     expect(queue.drained).toBe(false);
     queue.takeNow();
@@ -30,7 +32,7 @@ test("is full above its limit and drained at half of it", () => {
   expect(queue.drained).toBe(true);
 });
 
-test("is never full with the transaction in progress alone: nobody could drain it", () => {
+test("is never full with the part in progress alone: nobody could drain it", () => {
   const queue = new TransactionQueue(100);
   queue.grow(1_000_000);
   expect(queue.full).toBe(false);

@@ -1,12 +1,12 @@
-import type { CapturedTransaction } from "./captured-transaction.ts";
+import type { TransactionPart } from "./transaction-part.ts";
 
 interface Entry {
-  readonly transaction: CapturedTransaction;
+  readonly part: TransactionPart;
   readonly bytes: number;
 }
 
 interface Waiter {
-  resolve(transaction: CapturedTransaction | undefined): void;
+  resolve(part: TransactionPart | undefined): void;
   reject(error: unknown): void;
 }
 
@@ -14,12 +14,13 @@ interface Waiter {
 const compactAfter = 1024;
 
 /**
- * Complete transactions between the socket and the consumer, with the marks of back-pressure. Bytes are those of the
- * wire. The transaction that is being received counts, but alone never fills the queue: nobody could drain it.
+ * Complete parts of transactions between the socket and the consumer, with the marks of back-pressure. Bytes are those of
+ * the wire. The part that is being received counts, but alone never fills the queue: nobody could drain it, and it is cut
+ * before it grows large.
  *
  * | state  | take()                                   | leaves on        |
  * |--------|------------------------------------------|------------------|
- * | open   | the oldest transaction, or waits for one | end → ended, fail → failed |
+ * | open   | the oldest part, or waits for one        | end → ended, fail → failed |
  * | ended  | undefined at once; what was queued is dropped | –           |
  * | failed | what is queued, then throws the error    | end → ended      |
  */
@@ -37,54 +38,59 @@ export class TransactionQueue {
     this.#maxBytes = maxBytes;
   }
 
+  /** Bytes that wait, those of the part that is being received included. */
+  get bytes(): number {
+    return this.#bytes + this.#partialBytes;
+  }
+
   /** True when no more should be read before something is taken. */
   get full(): boolean {
-    return this.#size > 0 && this.#bytes + this.#partialBytes > this.#maxBytes;
+    return this.#size > 0 && this.bytes > this.#maxBytes;
   }
 
   /** True when reading may go on after it was full. */
   get drained(): boolean {
-    return this.#size === 0 || this.#bytes + this.#partialBytes <= this.#maxBytes / 2;
+    return this.#size === 0 || this.bytes <= this.#maxBytes / 2;
   }
 
-  /** Counts a message of the transaction that is being received. */
+  /** Counts a message of the part that is being received. */
   grow(bytes: number): void {
     this.#partialBytes += bytes;
   }
 
-  /** The transaction that was being received has nothing to hand over. */
+  /** The part that was being received has nothing to hand over. */
   dropPartial(): void {
     this.#partialBytes = 0;
   }
 
-  /** The transaction that was being received is complete. */
-  push(transaction: CapturedTransaction): void {
+  /** The part that was being received is complete. */
+  push(part: TransactionPart): void {
     const bytes = this.#partialBytes;
     this.#partialBytes = 0;
     if (this.#ended || this.#failure) return;
     const waiter = this.#waiters.shift();
     if (waiter) {
-      waiter.resolve(transaction);
+      waiter.resolve(part);
       return;
     }
-    this.#entries.push({ transaction, bytes });
+    this.#entries.push({ part, bytes });
     this.#bytes += bytes;
   }
 
-  /** The oldest transaction if one is here; never waits. */
-  takeNow(): CapturedTransaction | undefined {
+  /** The oldest part if one is here; never waits. */
+  takeNow(): TransactionPart | undefined {
     const entry = this.#entries[this.#first];
     if (!entry) return undefined;
     this.#first++;
     this.#bytes -= entry.bytes;
     this.#compact();
-    return entry.transaction;
+    return entry.part;
   }
 
-  /** The oldest transaction, as soon as there is one; undefined when the queue has ended. */
-  async take(): Promise<CapturedTransaction | undefined> {
-    const transaction = this.takeNow();
-    if (transaction || this.#ended) return transaction;
+  /** The oldest part, as soon as there is one; undefined when the queue has ended. */
+  async take(): Promise<TransactionPart | undefined> {
+    const part = this.takeNow();
+    if (part || this.#ended) return part;
     if (this.#failure) throw this.#failure.error;
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }

@@ -1,0 +1,17 @@
+import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import type pg from "pg";
+
+const goodbyeTimeoutMs = 2_000;
+
+/** Says goodbye, and drops the connection of a server that does not answer within 2 s. Never rejects. */
+export async function endClient(client: pg.Client): Promise<void> {
+  const limit = new AbortController();
+  const late = delay(goodbyeTimeoutMs, "late" as const, { signal: limit.signal }).catch(() => undefined);
+  const ended = client.end().catch(() => undefined); // it is gone either way
+  if ((await Promise.race([ended, late])) === "late") {
+    // The types do not declare the connection.
+    (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream.destroy();
+  }
+  limit.abort();
+}

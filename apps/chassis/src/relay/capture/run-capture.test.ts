@@ -1,93 +1,293 @@
-import { pino } from "pino";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { applySchema } from "../../apply/apply-schema.ts";
-import { testDomain } from "../../apply/test-domain.ts";
-import { openTestDatabase, type TestDatabase } from "../../cluster/postgres/test-database.ts";
-import { appendEvents } from "../../outbox/append-events.ts";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { createTestLogin } from "../../apply/test-domain.ts";
+import { openTestServer, type TestDatabase, type TestServer } from "../../cluster/postgres/test-database.ts";
 import { createEventId } from "../../outbox/event-id.ts";
-import { createPostgresLog } from "../log/postgres-log.ts";
-import { type OutboxSource, runCapture } from "./run-capture.ts";
+import { parsePosition, parseWalLocation } from "../../position/position.ts";
+import type { CaptureStopPoints } from "./capture-stop-points.ts";
+import { repairReasons } from "./repair-reason.ts";
+import type { OutboxSource } from "./run-capture.ts";
+import {
+  applyTestSchema,
+  expectWhole,
+  publish,
+  publishLarge,
+  runSql,
+  startCapture,
+  type TestCapture,
+} from "./test-capture.ts";
 
+let server: TestServer;
 let database: TestDatabase;
 let source: OutboxSource;
+let url: string;
+let number = 0;
 
 beforeAll(async () => {
-  database = await openTestDatabase();
-  await applySchema(testDomain, { databaseUrl: database.url(), eventsDatabaseUrl: database.url() });
-  source = { name: "main", url: database.url(), slot: "quartet_test_main" };
+  server = await openTestServer();
 });
-afterAll(() => database[Symbol.asyncDispose]());
+afterAll(() => server[Symbol.asyncDispose]());
+beforeEach(async () => {
+  database = await server.openDatabase();
+  url = database.url();
+  await applyTestSchema(url);
+  source = { name: "main", url, slot: `quartet_test_${++number}` };
+});
 
 test("what was published before the slot existed is repaired from the table", async () => {
-  const before = await publish(30);
-  await using capture = start();
-  await capture.has(before);
-  await capture.has(await publish(5));
+  await publish(url, 30);
+  await using capture = startCapture(source, database.pool, 1n);
+  await expectWhole(url, database.pool);
+  await publish(url, 5);
+  await expectWhole(url, database.pool);
+  expect(capture.repairs).toEqual([{ reason: repairReasons.neverCaptured, count: 30 }]);
 });
 
-test("a slot that was dropped while nobody captured loses nothing", async () => {
-  const capture = start();
-  await capture.has(await publish(3));
-  await capture[Symbol.asyncDispose]();
-  const missed = await publish(40);
-  await database.query("select pg_drop_replication_slot('quartet_test_main')");
-  const later = await publish(2);
-  await using again = start();
-  await again.has([...missed, ...later]);
+test("a slot that is dropped while nobody captures loses nothing", async () => {
+  await using first = startCapture(source, database.pool, 1n);
+  await publish(url, 3);
+  await expectWhole(url, database.pool);
+  await first.stop();
+  await publish(url, 40);
+  await database.query("select pg_drop_replication_slot($1)", [source.slot]);
+  await publish(url, 2);
+  await using second = startCapture(source, database.pool, 2n);
+  await expectWhole(url, database.pool);
+  expect(second.repairs).toEqual([{ reason: repairReasons.slotMissing, count: 42 }]);
+});
+
+test("a slot that is dropped between two connections of a running relay loses nothing", async () => {
+  await using capture = startCapture(source, database.pool, 1n);
+  await publish(url, 3);
+  await expectWhole(url, database.pool);
+  await dropWhileReading(source);
+  await publish(url, 10);
+  await expectWhole(url, database.pool);
+  expect(capture.repairs.map(({ reason }) => reason)).toContain(repairReasons.slotMissing);
 });
 
 test("events keep commit order through crashes of the connection, each in the log once", async () => {
-  await using capture = start();
-  const ids: string[] = [];
-  for (let round = 0; round < 15; round++) {
-    ids.push(...(await publish(10)));
-    await database.query("select pg_terminate_backend(active_pid) from pg_replication_slots where active");
+  await using capture = startCapture(source, database.pool, 1n);
+  await capture.streaming;
+  for (let round = 0; round < 6; round++) {
+    await publish(url, 10, 2);
+    const end = () =>
+      database.query(
+        "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1 and active",
+        [source.slot],
+      );
+    await expect.poll(async () => (await end()).length).toBe(1);
   }
-  await capture.has(ids);
-  const logged = await database.query<{ event_id: string }>(
-    "select event_id from quartet.log where event_id = any($1::uuid[]) order by seq",
-    [ids],
+  await expectWhole(url, database.pool);
+  const order = await database.query<{ same: boolean }>(
+    `select array_agg(o.id order by o.place) = array_agg(o.id order by l.seq) as same
+     from quartet.outbox o join quartet.event_log l on l.event_id = o.id`,
   );
-  expect(logged.map((row) => row.event_id)).toEqual(ids);
+  expect(order).toEqual([{ same: true }]);
 });
 
-interface Capture extends AsyncDisposable {
-  /** Resolves when all of these are in the log. */
-  has(ids: readonly string[]): Promise<void>;
-}
-
-function start(): Capture {
-  const controller = new AbortController();
-  const log = createPostgresLog(database.pool);
-  const running = runCapture(source, log, pino({ level: "silent" }), controller.signal);
-  return {
-    has: (ids) =>
-      expect
-        .poll(async () => (await log.readKnown(ids)).size, { timeout: 20_000, interval: 20 })
-        .toBe(ids.length),
-    [Symbol.asyncDispose]: async () => {
-      controller.abort();
-      await running;
-    },
+test("a relay that was held up between receiving and appending appends nothing once another has taken over", async () => {
+  const received = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const hold = async () => {
+    received.resolve();
+    await goOn.promise;
   };
+  await using stale = startCapture(source, database.pool, 1n, { stopPoints: { received: hold } });
+  await stale.streaming;
+  await publish(url, 20);
+  await received.promise;
+  await using _next = startCapture(source, database.pool, 2n); // the first one still reads the slot
+  await expectWhole(url, database.pool);
+  const before = await database.query("select * from quartet.event_log_capture");
+  goOn.resolve();
+  await expect.poll(() => stale.messages.join("")).toContain("another relay has taken main");
+  expect(await database.query("select * from quartet.event_log_capture")).toEqual(before);
+  await publish(url, 5);
+  await expectWhole(url, database.pool);
+});
+
+test.each(["slotMade", "pageRepaired", "tableRepaired"] as const)(
+  "a repair that dies at %s is done again from the beginning",
+  async (point) => {
+    await publish(url, 1_200);
+    await dieAt(point, 1n);
+    await publish(url, 3);
+    await using capture = startCapture(source, database.pool, 2n);
+    await publish(url, 3);
+    await capture.streaming;
+    await expectWhole(url, database.pool);
+    expect(capture.repairs.map(({ reason }) => reason)).toEqual([repairReasons.neverCaptured]);
+  },
+);
+
+test.each(["received", "appended"] as const)(
+  "a relay that dies at %s leaves each event once",
+  async (point) => {
+    const first = startCapture(source, database.pool, 1n);
+    await first.streaming;
+    await first.stop();
+    await publish(url, 10);
+    await dieAt(point, 2n);
+    await using _second = startCapture(source, database.pool, 3n);
+    await publish(url, 10);
+    await expectWhole(url, database.pool);
+  },
+);
+
+test("the relay's own login can do all of it", async () => {
+  await createTestLogin(database, "quartet_relay", `relay_${number}`);
+  const relay = { ...source, url: database.url(`relay_${number}`) };
+  const pool = database.openPool(`relay_${number}`);
+  const hold = Promise.withResolvers<void>();
+  await publish(url, 10);
+  await using first = startCapture(relay, pool, 1n, { stopPoints: { received: () => hold.promise } });
+  await first.streaming;
+  await publish(url, 10);
+  await using second = startCapture(relay, pool, 2n); // ends the first one's reading
+  await expectWhole(url, database.pool);
+  hold.resolve();
+  await first.stop();
+  await second.stop();
+  await database.query("select pg_drop_replication_slot($1)", [source.slot]);
+  await using _third = startCapture(relay, pool, 3n);
+  await publish(url, 10);
+  await expectWhole(url, database.pool);
+});
+
+test("a log that was restored to an older state is repaired, and its epoch grows", async () => {
+  await publish(url, 10);
+  await captureAll(1n);
+  await database.query("create table kept_capture as table quartet.event_log_capture");
+  await database.query("create table kept_head as table quartet.event_log_head");
+  await publish(url, 50);
+  await captureAll(2n);
+  await database.query(`with head as (update quartet.event_log_head h set seq = k.seq from kept_head k returning h.seq)
+    delete from quartet.event_log using head where event_log.seq > head.seq`);
+  await database.query("delete from quartet.event_log_capture");
+  await database.query("insert into quartet.event_log_capture table kept_capture");
+  await publish(url, 5);
+  expect(await captureAll(3n)).toEqual([{ reason: repairReasons.logRestored, count: 55 }]);
+  const epochs = await database.query(
+    "select epoch, count(*)::int from quartet.event_log group by epoch order by 1",
+  );
+  expect(epochs).toEqual([
+    { epoch: 1, count: 10 },
+    { epoch: 2, count: 55 },
+  ]);
+  expect(await captureAll(4n)).toEqual([]);
+});
+
+test("an outbox that nobody writes to lets WAL go beside a busy table", async () => {
+  await using capture = startCapture(source, database.pool, 1n);
+  await capture.streaming;
+  await database.query("create table busy as select repeat('x', 100) from generate_series(1, 10000)");
+  const [written] = await database.query<{ lsn: string }>("select pg_current_wal_flush_lsn() as lsn");
+  const passed = () =>
+    database.query("select from pg_replication_slots where slot_name = $1 and confirmed_flush_lsn >= $2", [
+      source.slot,
+      written?.lsn,
+    ]);
+  await expect.poll(async () => (await passed()).length, { timeout: 15_000 }).toBe(1);
+  const ahead = await database.query(`select from pg_replication_slots s, quartet.event_log_capture c
+    where s.slot_name = '${source.slot}' and s.confirmed_flush_lsn > c.confirmed_lsn`);
+  expect(ahead).toEqual([]);
+});
+
+test("a delayed event is put aside, whether it comes by the WAL or by the table", async () => {
+  const delayed = () =>
+    database.query<{ at: string }>(
+      "select to_char(due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS') as at from quartet.event_log_delayed order by place",
+    );
+  await publishDelayed("2050-01-02 03:04:05.678+02");
+  await using capture = startCapture(source, database.pool, 1n);
+  await capture.streaming;
+  expect(await delayed()).toEqual([{ at: "2050-01-02 01:04:05.678" }]);
+  await publishDelayed("2051-01-02 03:04:05+00");
+  await publish(url, 1);
+  await expect.poll(countLogged).toBe(1);
+  expect(await delayed()).toEqual([{ at: "2050-01-02 01:04:05.678" }, { at: "2051-01-02 03:04:05.000" }]);
+});
+
+test("events of the main database carry a position that is past their commit, of whichever way they came", async () => {
+  await publish(url, 2);
+  await using capture = startCapture(source, database.pool, 1n);
+  await capture.streaming;
+  await publish(url, 2);
+  await publishLarge(url, 2_500);
+  const before = await database.query<{ lsn: string }>("select pg_current_wal_insert_lsn()::text as lsn");
+  await expectWhole(url, database.pool);
+  const rows = await database.query<{ position: string }>("select distinct position from quartet.event_log");
+  const lsns = rows.map(({ position }) => parsePosition(position).lsn);
+  expect(rows).toHaveLength(4); // the table's, one each, the large transaction's
+  expect(lsns.filter((lsn) => lsn > parseWalLocation(before[0]?.lsn ?? "") + 4096n)).toEqual([]);
+});
+
+test("a repair leaves alone what the log has dropped by retention, and brings what it never had", async () => {
+  await publish(url, 12_000, 1_000);
+  await captureAll(1n);
+  await rotateLog();
+  await publish(url, 12_000, 1_000);
+  await captureAll(2n);
+  await database.query("select quartet.drop_event_log_segment(interval '0', interval '0')");
+  expect(await countLogged()).toBe(12_000);
+  await publish(url, 30);
+  await database.query("select pg_drop_replication_slot($1)", [source.slot]);
+  await using capture = startCapture(source, database.pool, 3n);
+  await capture.streaming;
+  const [repair] = capture.repairs;
+  // All that was missing, and some of what was dropped: what was published within 10,000 rows of the oldest that is kept.
+  expect(repair?.count).toBe(30 + 10_000);
+});
+
+/** Captures until all is in the log, and tells what was repaired. */
+async function captureAll(epoch: bigint): Promise<TestCapture["repairs"]> {
+  await using capture = startCapture(source, database.pool, epoch);
+  await capture.streaming;
+  await expectWhole(url, database.pool);
+  return capture.repairs;
 }
 
-/** Publishes events, each in a transaction of its own. Returns their ids in commit order. */
-async function publish(count: number): Promise<string[]> {
-  const ids = Array.from({ length: count }, () => createEventId());
-  for (const id of ids) {
-    await appendEvents(database.pool, [
-      {
-        id,
-        aggregateType: "test",
-        aggregateId: "a",
-        type: "test.v1.Happened",
-        payload: "{}",
-        causationId: undefined,
-        correlationId: undefined,
-        traceparent: undefined,
-      },
-    ]);
-  }
-  return ids;
+/** Captures until a point is reached, and ends there as a process that dies does: nothing after it happens. */
+async function dieAt(point: keyof CaptureStopPoints, epoch: bigint): Promise<void> {
+  const reached = Promise.withResolvers<void>();
+  const die = () => {
+    reached.resolve();
+    return Promise.reject(new Error("dies here"));
+  };
+  const dying = startCapture(source, database.pool, epoch, { stopPoints: { [point]: die } });
+  await reached.promise;
+  await dying.stop();
+}
+
+async function publishDelayed(deliverAfter: string): Promise<void> {
+  await database.query(
+    `insert into quartet.outbox (id, aggregatetype, aggregateid, type, payload, deliver_after)
+     values ($1, 'test', 'a', 'test.v1.Happened', '{}', $2)`,
+    [createEventId(), deliverAfter],
+  );
+}
+
+async function rotateLog(): Promise<void> {
+  await database.query("select quartet.rotate_event_log(1, interval '0')");
+}
+
+async function countLogged(): Promise<number> {
+  const [row] = await database.query<{ count: number }>("select count(*)::int from quartet.event_log");
+  return row?.count ?? 0;
+}
+
+/** Ends the reader and drops the slot before it comes back. */
+async function dropWhileReading({ url, slot }: OutboxSource): Promise<void> {
+  await runSql(
+    url,
+    `do $$ begin loop
+  perform pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = '${slot}';
+  begin
+    perform pg_drop_replication_slot('${slot}');
+    return;
+  exception when object_in_use then
+    perform pg_sleep(0.002);
+  end;
+end loop; end $$`,
+  );
 }

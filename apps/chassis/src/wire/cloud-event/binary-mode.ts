@@ -35,10 +35,10 @@ export function encodeBinary(event: CloudEvent): EncodedEvents {
 /** Decodes a message in binary mode. Errors name headers. */
 export function decodeBinary(headers: HttpHeaders, body: Uint8Array): CloudEvent {
   const picked = pickHeaders(headers, (name) => name.startsWith(PREFIX) || name === "content-type");
-  const attributes: WireAttributes = Object.create(null);
+  const attributes: WireAttributes = new Map();
   for (const [name, raw] of picked) {
-    if (name === "content-type") attributes["datacontenttype"] = raw.trim();
-    else attributes[name.slice(PREFIX.length)] = decodeAttribute(name, raw);
+    if (name === "content-type") attributes.set("datacontenttype", raw.trim());
+    else attributes.set(name.slice(PREFIX.length), decodeAttribute(name, raw));
   }
   return fromWireAttributes(attributes, body.length === 0 ? undefined : body, (name) => {
     return name === "datacontenttype" ? "content-type" : PREFIX + name;

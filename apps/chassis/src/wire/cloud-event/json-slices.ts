@@ -1,41 +1,112 @@
-/** The pieces of JSON text one level down, as the text they are, so that nothing is lost by parsing and printing. */
+/**
+ * The pieces of JSON text one level down, as the text they are, so that nothing is lost by parsing and printing. The text
+ * must be valid JSON: only then can it be walked by so little.
+ */
 
-/** The elements of an array. The text must be a valid JSON array. */
+const quote = 0x22;
+const backslash = 0x5c;
+const comma = 0x2c;
+
+/** The elements of an array. */
 export function sliceElements(text: string): string[] {
-  return slice(text);
-}
-
-/** The members of an object in order, duplicates included. The text must be a valid JSON object. */
-export function sliceMembers(text: string): [name: string, value: string][] {
-  return slice(text).map((member) => {
-    const colon = member.indexOf(":", endOfString(member, 0));
-    return [JSON.parse(member.slice(0, colon)) as string, member.slice(colon + 1).trim()];
-  });
-}
-
-function slice(text: string): string[] {
-  const pieces: string[] = [];
-  const inner = text.trim().slice(1, -1);
-  if (inner.trim() === "") return pieces;
-  let depth = 0;
-  let start = 0;
-  for (let at = 0; at < inner.length; at++) {
-    const character = inner[at];
-    if (character === '"') at = endOfString(inner, at);
-    else if (character === "{" || character === "[") depth++;
-    else if (character === "}" || character === "]") depth--;
-    else if (character === "," && depth === 0) {
-      pieces.push(inner.slice(start, at).trim());
-      start = at + 1;
-    }
+  const elements: string[] = [];
+  for (let at = afterBlanks(text, text.indexOf("[") + 1); !isClosing(text.charCodeAt(at)); ) {
+    const end = endOfValue(text, at);
+    elements.push(text.slice(at, end));
+    at = afterComma(text, end);
   }
-  pieces.push(inner.slice(start).trim());
-  return pieces;
+  return elements;
 }
 
-/** The index of the quote that closes the string opened at `open`. */
-function endOfString(text: string, open: number): number {
-  let at = open + 1;
-  while (at < text.length && text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
+/** The members of an object in order, duplicates included. */
+export function sliceMembers(text: string): [name: string, value: string][] {
+  const members: [string, string][] = [];
+  for (let at = afterBlanks(text, text.indexOf("{") + 1); !isClosing(text.charCodeAt(at)); ) {
+    const endOfName = endOfString(text, at);
+    const start = afterBlanks(text, text.indexOf(":", endOfName) + 1);
+    const end = endOfValue(text, start);
+    members.push([readName(text.slice(at, endOfName)), text.slice(start, end)]);
+    at = afterComma(text, end);
+  }
+  return members;
+}
+
+function readName(literal: string): string {
+  return literal.includes("\\") ? (JSON.parse(literal) as string) : literal.slice(1, -1);
+}
+
+/** Where the value ends that begins at `start`. */
+function endOfValue(text: string, start: number): number {
+  const first = text.charCodeAt(start);
+  if (first === quote) return endOfString(text, start);
+  return isOpening(first) ? endOfNested(text, start) : endOfLiteral(text, start);
+}
+
+/** Behind the bracket that closes the one at `start`. */
+function endOfNested(text: string, start: number): number {
+  let depth = 0;
+  for (let at = start; ; ) {
+    const code = text.charCodeAt(at);
+    if (code === quote) {
+      at = endOfString(text, at);
+      continue;
+    }
+    at += 1;
+    if (isOpening(code)) depth += 1;
+    else if (isClosing(code) && --depth === 0) return at;
+  }
+}
+
+/** Behind a number, true, false or null. */
+function endOfLiteral(text: string, start: number): number {
+  let at = start;
+  while (
+    at < text.length &&
+    text.charCodeAt(at) !== comma &&
+    !isClosing(text.charCodeAt(at)) &&
+    !isBlank(text, at)
+  )
+    at += 1;
   return at;
+}
+
+/** Behind the quote that closes the string opened at `open`. The search for the quote is the engine's, and fast. */
+function endOfString(text: string, open: number): number {
+  let close = text.indexOf('"', open + 1);
+  while (isEscaped(text, close)) close = text.indexOf('"', close + 1);
+  return close + 1;
+}
+
+/** Whether an odd number of backslashes stands before. */
+function isEscaped(text: string, at: number): boolean {
+  let before = at;
+  while (text.charCodeAt(before - 1) === backslash) before -= 1;
+  return (at - before) % 2 === 1;
+}
+
+/** `[` or `{`, which differ in one bit. */
+function isOpening(code: number): boolean {
+  return (code | 0x20) === 0x7b;
+}
+
+/** `]` or `}`, likewise. */
+function isClosing(code: number): boolean {
+  return (code | 0x20) === 0x7d;
+}
+
+/** Space, tab, line feed or carriage return (RFC 8259, section 2): what is below, JSON has only inside strings. */
+function isBlank(text: string, at: number): boolean {
+  return text.charCodeAt(at) <= 0x20;
+}
+
+function afterBlanks(text: string, start: number): number {
+  let at = start;
+  while (isBlank(text, at)) at += 1;
+  return at;
+}
+
+/** The next value, or the closing bracket. */
+function afterComma(text: string, start: number): number {
+  const at = afterBlanks(text, start);
+  return text.charCodeAt(at) === comma ? afterBlanks(text, at + 1) : at;
 }

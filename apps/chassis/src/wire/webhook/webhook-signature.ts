@@ -91,9 +91,10 @@ function checkTimestamp(timestamp: string, nowSeconds: number, toleranceSeconds:
 }
 
 function readHeader(headers: WebhookHeaders, name: string): string {
-  const values = Object.entries(headers).flatMap(([key, value]) => {
-    return key.toLowerCase() === name && value !== undefined ? value : [];
-  });
+  const values: string[] = [];
+  for (const key of Object.keys(headers)) {
+    if (key.length === name.length && key.toLowerCase() === name) values.push(...[headers[key] ?? []].flat());
+  }
   const [value, ...more] = values;
   if (value === undefined || value === "") throw unauthenticated(name, "is missing");
   if (more.length > 0) throw unauthenticated(name, "is given more than once");

@@ -1,5 +1,7 @@
+import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { DeliverySchema } from "../../gen/quartet/v1/options_pb.ts";
 import { backoffMs, deliverySettings } from "./backoff.ts";
 
 test("a pause lies between nothing and its policy's delay, and never below a Retry-After it honours", () => {
@@ -24,4 +26,14 @@ test("the delay doubles from attempt to attempt", () => {
   expect([1, 2, 3, 4].map((attempt) => backoffMs(settings, attempt, undefined, 0.5))).toEqual([
     100, 200, 400, 800,
   ]);
+});
+
+test.each([
+  [0n, 10_000],
+  [-5n, 10_000],
+  [1n, 1_000],
+  [315_576_000_000n, 2 ** 31 - 1],
+])("a timeout of %d s is %d ms", (seconds, timeoutMs) => {
+  const delivery = create(DeliverySchema, { timeout: { seconds } });
+  expect(deliverySettings(delivery).timeoutMs).toBe(timeoutMs);
 });

@@ -13,6 +13,8 @@ export interface DeliverySettings {
 }
 
 const longestDelayMs = 60_000;
+/** What a timer can wait for: a longer one would end at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 export function deliverySettings(delivery: Delivery | undefined): DeliverySettings {
   const ms = (value: Delivery["timeout"], byDefault: number) =>
@@ -21,7 +23,8 @@ export function deliverySettings(delivery: Delivery | undefined): DeliverySettin
     retry: delivery?.retry || 10,
     policy: delivery?.backoffPolicy === Delivery_BackoffPolicy.LINEAR ? "linear" : "exponential",
     delayMs: ms(delivery?.backoffDelay, 200),
-    timeoutMs: ms(delivery?.timeout, 10_000),
+    // In no time at all nothing could be pushed.
+    timeoutMs: Math.min(longestTimerMs, Math.max(0, ms(delivery?.timeout, 0)) || 10_000),
     retryAfterMaxMs: ms(delivery?.retryAfterMax, 60_000),
   };
 }

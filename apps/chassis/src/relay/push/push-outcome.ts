@@ -1,3 +1,5 @@
+import type { CloudEvent } from "../../wire/cloud-event/cloud-event.ts";
+
 /**
  * What one attempt to push an event came to.
  *
@@ -7,9 +9,9 @@
  * - `refused`: it will never be taken; it is a dead letter at once.
  * - `gone`: the subscriber wants no more events at all.
  */
-export type PushOutcome =
-  | { readonly kind: "acknowledged" }
-  | (PushFailure & { readonly kind: "retry" | "away" | "refused" | "gone" });
+export type PushOutcome = { readonly kind: "acknowledged" } | (PushFailure & { readonly kind: FailureKind });
+
+export type FailureKind = "retry" | "away" | "refused" | "gone";
 
 export interface PushFailure {
   /** URL of the attempt. */
@@ -19,6 +21,32 @@ export interface PushFailure {
   /** The start of the answer's body, or the network error. */
   readonly answer: string;
   readonly retryAfterMs: number | undefined;
+  /** No connection could be made: the endpoint has certainly not seen the event. */
+  readonly unreachable?: boolean;
+}
+
+/**
+ * What a push says of its endpoint, for its window and its breaker.
+ *
+ * - `answered`: it judged what it was sent.
+ * - `overloaded`: 429, 502, 503; no answer, or none in time.
+ * - `unreachable`: no connection could be made.
+ * - `unsent`: nothing was sent; nothing is known.
+ */
+export type EndpointVerdict = "answered" | "overloaded" | "unreachable" | "unsent";
+
+/** What came of one push of one or several events. */
+export interface PushAnswer {
+  /** One for each event, in their order. */
+  readonly outcomes: readonly PushOutcome[];
+  /** Events that the answer carried, where the subscription asks for them and all was acknowledged. */
+  readonly replies: readonly CloudEvent[];
+  readonly endpoint: EndpointVerdict;
+  readonly durationMs: number;
+  /** URL of the push. */
+  readonly destination: string;
+  /** HTTP status; 0 when there was no answer. */
+  readonly status: number;
 }
 
 const retriedStatuses: ReadonlySet<number> = new Set([404, 408, 409, 425]);

@@ -84,7 +84,7 @@ describe("a decision that cannot be written", () => {
       [letter.eventKey],
     );
     expect(operation.rows).toEqual([{ state: "OPERATION_STATE_FAILED" }]);
-    expect((await events.query("select from quartet.parked")).rowCount).toBe(0);
+    expect((await events.query("select from quartet.delivery_parked")).rowCount).toBe(0);
   });
 
   test("ends an asynchronous operation as failed, for who asks", async () => {

@@ -324,7 +324,7 @@ describe("reactions and the saga", () => {
     await Promise.all(orderIds.map((orderId) => orderReaches(door, orderId, "SHIPPED")));
     const logged = await pollUntil("three events for each order", async () => {
       const found = await events.query(
-        "select key, array_agg(type order by seq) as types from quartet.log where key = any($1::text[]) and type like 'shop.%' group by key",
+        "select key, array_agg(type order by seq) as types from quartet.event_log where key = any($1::text[]) and type like 'shop.%' group by key",
         [orderIds],
       );
       return found.rows.every((row) => row.types.length === 3) && found.rows;
@@ -335,7 +335,7 @@ describe("reactions and the saga", () => {
     }
     const [{ head, rows, sources }] = (
       await events.query(
-        "select (select seq from quartet.log_head)::int as head, count(*)::int as rows, count(distinct source)::int as sources from quartet.log",
+        "select (select seq from quartet.event_log_head)::int as head, count(*)::int as rows, count(distinct source)::int as sources from quartet.event_log",
       )
     ).rows;
     expect({ head, sources }).toEqual({ head: rows, sources: 2 });
@@ -457,7 +457,7 @@ describe("dead letters", () => {
       const eventId = await publishIntent({ operationId: "", writes });
       const parked = await pollUntil("a parked event", async () => {
         const found = await events.query(
-          "select attempts, last_status from quartet.parked join quartet.log using (seq) where event_id = $1",
+          "select attempts, last_status from quartet.delivery_parked join quartet.event_log using (seq) where event_id = $1",
           [eventId],
         );
         return found.rows[0];

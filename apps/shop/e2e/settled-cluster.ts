@@ -11,9 +11,9 @@ export async function expectSettled(cluster: Cluster, accepted: readonly Accepte
     "the end of all deliveries",
     async () => {
       const [state] = (
-        await events.query(`select (select seq from quartet.log_head) = (select count(*) from quartet.log) as dense,
-          not exists (select from quartet.cursor where seq < (select seq from quartet.log_head)) as delivered,
-          not exists (select from quartet.parked) as unparked`)
+        await events.query(`select (select seq from quartet.event_log_head) = (select count(*) from quartet.event_log) as dense,
+          not exists (select from quartet.delivery_cursor where seq < (select seq from quartet.event_log_head)) as delivered,
+          not exists (select from quartet.delivery_parked) as unparked`)
       ).rows;
       const logged = await countMissing(cluster);
       const open = await primary.query(
@@ -56,7 +56,7 @@ async function countMissing(cluster: Cluster): Promise<number> {
   );
   const ids = outboxes.flatMap((result) => result.rows.map((row) => row.id));
   const found = await events.query(
-    "select count(*)::int as count from quartet.log where event_id = any($1::uuid[])",
+    "select count(*)::int as count from quartet.event_log where event_id = any($1::uuid[])",
     [ids],
   );
   return ids.length - found.rows[0].count;

@@ -55,13 +55,13 @@ describe("applySchema", () => {
     const steps = await apply(testDomain, main, events);
     expect(steps).toContain("main: table test.everything");
     expect(steps).toContain("main: table quartet.operation");
-    expect(steps).toContain("events: table quartet.log");
+    expect(steps).toContain("events: table quartet.event_log");
     const before = [await snapshot(main), await snapshot(events)];
     const again = await apply(testDomain, main, events);
     expect(again).toEqual([]);
     expect([await snapshot(main), await snapshot(events)]).toEqual(before);
     expect(before[0]).toContain("pairs_label_idx");
-    expect(before[0]).not.toContain("log_head");
+    expect(before[0]).not.toContain("event_log");
     expect(before[1]).not.toContain("everything");
   });
 
@@ -70,7 +70,7 @@ describe("applySchema", () => {
     await apply(testDomain, both);
     await apply(testDomain, both);
     const found = await snapshot(both);
-    for (const name of ["everything", "operation", "outbox", "inbox", "log_head", "subscription"]) {
+    for (const name of ["everything", "operation", "outbox", "inbox", "event_log_head", "subscription"]) {
       expect(found).toContain(`"relname": "${name}"`);
     }
   });

@@ -1,4 +1,9 @@
+import { inboxRetentionFunctions } from "../inbox/inbox-ddl.ts";
+import { outboxRetentionFunctions } from "../outbox/outbox-retention-ddl.ts";
+import { deliveryTables } from "../relay/delivery/delivery-ddl.ts";
+import { leaseTables } from "../relay/lease/lease-ddl.ts";
 import { logTables } from "../relay/log/log-ddl.ts";
+import { segmentFunctionNames } from "../relay/log/segment-ddl.ts";
 import type { Table } from "../schema/table/table.ts";
 import { type RightKind, rightKey } from "./catalog/read-world.ts";
 
@@ -26,6 +31,15 @@ export interface MainObjects {
 const all = ["select", "insert", "update", "delete"];
 const readers = ["quartet_nano", "quartet_micro"];
 
+/** In every database with an outbox: heartbeats through its WAL, and the retention of outbox and inbox. */
+const upkeep: readonly Rights[] = [
+  executeRights([
+    "pg_logical_emit_message(boolean,text,text,boolean)",
+    "pg_logical_emit_message(boolean,text,bytea,boolean)",
+  ]),
+  executeRights([...outboxRetentionFunctions, ...inboxRetentionFunctions]),
+];
+
 /**
  * Rights in the main database, as DESIGN's table of classes has them and nothing beyond.
  *
@@ -45,7 +59,7 @@ export function mainRights(objects: MainObjects, dedicated: boolean): RightsTarg
       relationRights(["select"], ["quartet_crud", ...readers], histories),
       relationRights(["insert"], ["quartet_crud"], ["quartet.outbox", "quartet.inbox"]),
       relationRights(["select"], ["quartet_relay"], ["quartet.outbox"]),
-      relayLock,
+      ...upkeep,
     ],
     revoked: dedicated ? [queues] : [],
   };
@@ -53,14 +67,17 @@ export function mainRights(objects: MainObjects, dedicated: boolean): RightsTarg
 
 /** Rights in the events database. */
 export function eventsRights(tables: readonly Table[]): RightsTarget {
-  const owned = [...logTables.map((name) => `quartet.${name}`), ...tables.map((table) => table.name)];
+  const own = [...logTables, ...leaseTables, ...deliveryTables].map((name) => `quartet.${name}`);
   return {
     granted: [
       onSchemas(["quartet_micro", "quartet_relay"], ["quartet"]),
       relationRights(["insert"], ["quartet_micro"], ["quartet.outbox", "quartet.inbox"]),
-      relationRights(all, ["quartet_relay"], owned),
+      relationRights(all, ["quartet_relay"], [...own, ...tables.map((table) => table.name)]),
       relationRights(["select", "insert"], ["quartet_relay"], ["quartet.outbox"]),
-      relayLock,
+      // The effect of an event that is answered with events is their publication.
+      relationRights(["insert"], ["quartet_relay"], ["quartet.inbox"]),
+      ...upkeep,
+      executeRights(segmentFunctionNames),
     ],
     revoked: [],
   };
@@ -91,13 +108,9 @@ export function differingRights(
   });
 }
 
-/** The lease of the relay is an advisory lock; nobody else may take one. */
-const relayLock: Rights = {
-  kind: "function",
-  privileges: ["execute"],
-  roles: ["quartet_relay"],
-  objects: ["pg_try_advisory_lock(bigint)"],
-};
+function executeRights(objects: readonly string[]): Rights {
+  return { kind: "function", privileges: ["execute"], roles: ["quartet_relay"], objects };
+}
 
 function onSchemas(roles: readonly string[], objects: readonly string[]): Rights {
   return { kind: "schema", privileges: ["usage"], roles, objects };

@@ -4,6 +4,9 @@ import { openTestServer, type TestDatabase, type TestServer } from "../cluster/p
 import { claimEvent } from "../inbox/claim-event.ts";
 import { appendEvents } from "../outbox/append-events.ts";
 import { createEventId } from "../outbox/event-id.ts";
+import { deliveryTables } from "../relay/delivery/delivery-ddl.ts";
+import { leaseTables } from "../relay/lease/lease-ddl.ts";
+import { logTables } from "../relay/log/log-ddl.ts";
 import { applySchema } from "./apply-schema.ts";
 import { createLoginSql } from "./roles-ddl.ts";
 import { createTestLogin, testDomain } from "./test-domain.ts";
@@ -111,8 +114,12 @@ describe("a login of", () => {
     const none = { causationId: undefined, correlationId: undefined, traceparent: undefined };
     expect(await appendEvents(pool, [{ ...event, ...none }])).toBe(1);
     expect(await claimEvent(pool, "consumer", id)).toBe(true);
-    const log = await tryAll(pool, { log: "select from quartet.log", cursor: "delete from quartet.cursor" });
-    expect(log).toEqual({ log: "42501", cursor: "42501" });
+    const log = await tryAll(pool, {
+      log: "select from quartet.event_log",
+      cursor: "delete from quartet.delivery_cursor",
+      retention: "select quartet.prune_inbox('1 day', 1)",
+    });
+    expect(log).toEqual({ log: "42501", cursor: "42501", retention: "42501" });
   });
 
   test("quartet_nano only selects, and nothing in the events database", async () => {
@@ -127,15 +134,40 @@ describe("a login of", () => {
   });
 
   test("quartet_relay keeps the log in the events database", async () => {
-    expect(await allowed(events, "relay")).toEqual(["select outbox", "insert outbox"]);
+    expect(await allowed(events, "relay")).toEqual(["select outbox", "insert outbox", "insert inbox"]);
+    const tables = [...logTables, ...leaseTables, ...deliveryTables, "subscription", "dead_letter"];
     const changes = Object.fromEntries(
-      ["log", "log_head", "capture", "cursor", "parked", "subscription", "dead_letter"].flatMap((table) => [
+      tables.flatMap((table) => [
         [`select ${table}`, `select from quartet.${table}`],
         [`delete ${table}`, `delete from quartet.${table}`],
       ]),
     );
     expect(new Set(Object.values(await tryAll(events.openPool("relay"), changes)))).toEqual(new Set(["ok"]));
   });
+});
+
+test("the relay alone may call what keeps outbox, inbox and log, and owns no table of them", async () => {
+  const calls = {
+    heartbeat: "select pg_logical_emit_message(true, 'quartet.heartbeat', 'x')",
+    months: "select quartet.create_outbox_months()",
+    close: "select quartet.close_outbox_months('7 days')",
+    drop: "select quartet.drop_outbox_month('0/0', '', 1)",
+    inbox: "select quartet.prune_inbox('8 days', 100)",
+  };
+  const segments = {
+    rotate: "select quartet.rotate_event_log(100, '1 day')",
+    segment: "select quartet.drop_event_log_segment('7 days', '30 days')",
+  };
+  const all = { ...calls, ...segments };
+  const outcomes = async (pool: Pool, tried: Readonly<Record<string, string>>) =>
+    new Set(Object.values(await tryAll(pool, tried)));
+  expect(await outcomes(main.openPool("relay"), calls)).toEqual(new Set(["ok"]));
+  expect(await outcomes(events.openPool("relay"), all)).toEqual(new Set(["ok"]));
+  for (const login of ["crud", "micro", "nano"])
+    expect(await outcomes(main.openPool(login), calls)).toEqual(new Set(["42501"]));
+  expect(await outcomes(events.openPool("micro"), all)).toEqual(new Set(["42501"]));
+  const owned = { detach: "alter table quartet.event_log detach partition quartet.event_log_1" };
+  expect(await tryAll(events.openPool("relay"), owned)).toEqual({ detach: "42501" });
 });
 
 describe("createLoginSql", () => {

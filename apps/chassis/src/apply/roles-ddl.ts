@@ -11,8 +11,8 @@ exception when duplicate_object or unique_violation then null; end $$`;
 
 /**
  * Functions that leave something behind and that no grant on a table guards; everybody may call them unless told
- * otherwise. Large objects are durable data, advisory locks hold up whoever shares them (the relay's lease is one), and
- * logical messages are written to the WAL. A regular expression over their names in pg_catalog.
+ * otherwise. Large objects are durable data, advisory locks hold up whoever shares them, and logical messages are written
+ * to the WAL (which the relay does, to know that it goes on). A regular expression over their names in pg_catalog.
  */
 export const guardedFunctions =
   "^(lo_(creat|create|from_bytea|put|truncate|truncate64|unlink|import)|lowrite|pg_(try_)?advisory_.*|pg_logical_emit_message)$";

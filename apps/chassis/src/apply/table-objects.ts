@@ -1,5 +1,6 @@
-import { inboxSql } from "../inbox/inbox-ddl.ts";
+import { inboxRetentionObjects, inboxSql } from "../inbox/inbox-ddl.ts";
 import { outboxSql } from "../outbox/outbox-ddl.ts";
+import { outboxRetentionObjects } from "../outbox/outbox-retention-ddl.ts";
 import type { DdlObject } from "../pbtable/ddl-object.ts";
 import { changeFunctions } from "../pbtable/history/change-ddl.ts";
 import { historyObjects } from "../pbtable/history/history-ddl.ts";
@@ -11,8 +12,14 @@ import type { SchemaTarget } from "./schema-target.ts";
 
 /** What every database has before its pbtables, in the order it is made. */
 export function platformObjects(target: SchemaTarget): readonly DdlObject[] {
-  const tables = [objectTableSql, ...outboxSql(target.now), ...inboxSql, ...target.log];
-  return [...relationObjects(tables), ...changeFunctions()];
+  const tables = [objectTableSql, ...outboxSql(target.now), ...inboxSql, ...target.relay.tables];
+  return [
+    ...relationObjects(tables),
+    ...changeFunctions(),
+    ...outboxRetentionObjects(),
+    ...inboxRetentionObjects(),
+    ...target.relay.functions,
+  ];
 }
 
 /** What belongs to a pbtable and is beside its columns and indexes, without its view. */

@@ -32,6 +32,20 @@ export async function runTransaction<T>(
   attribution?: Attribution,
 ): Promise<T> {
   const begin = beginSql(attribution);
+  return runBegunTransaction(pool, (client) => client.query(begin), work);
+}
+
+/**
+ * As {@link runTransaction}, for who has more to say in the round trip that begins it.
+ *
+ * @param begin begins the transaction
+ * @param work is given what `begin` resolved to
+ */
+export async function runBegunTransaction<B, T>(
+  pool: Pool,
+  begin: (client: PoolClient) => Promise<B>,
+  work: (client: PoolClient, begun: B) => Promise<T>,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await runOnce(pool, begin, work);
@@ -60,12 +74,15 @@ function settingSql(value: string): string {
   return escapeLiteral(value.replaceAll("\0", ""));
 }
 
-async function runOnce<T>(pool: Pool, begin: string, work: (client: PoolClient) => Promise<T>): Promise<T> {
+async function runOnce<B, T>(
+  pool: Pool,
+  begin: (client: PoolClient) => Promise<B>,
+  work: (client: PoolClient, begun: B) => Promise<T>,
+): Promise<T> {
   const client = await connect(pool);
   let broken: Error | undefined;
   try {
-    await client.query(begin);
-    const result = await work(client);
+    const result = await work(client, await begin(client));
     requireCommitted(await client.query("commit"));
     return result;
   } catch (error) {

@@ -3,7 +3,7 @@ import type { Client } from "pg";
 
 /** What is still under way. */
 export interface Unrest {
-  /** Events of the outboxes that are not in the log. */
+  /** Events of the outboxes that are neither in the log nor delayed. */
   readonly unlogged: number;
   /** Events of the log that the slowest subscription has not passed. */
   readonly undelivered: number;
@@ -53,9 +53,11 @@ async function readUnrest(primary: Client, events: Client): Promise<Unrest> {
     where state not in ('OPERATION_STATE_COMMITTED', 'OPERATION_STATE_FAILED')) as open`,
   );
   const relay = await events.query<{ outbox: number; logged: number; behind: number; parked: number }>(
-    `select (select count(*)::int from quartet.outbox) as outbox, (select count(*)::int from quartet.log) as logged,
-  (select (head.seq - min(cursor.seq))::int from quartet.log_head head, quartet.cursor group by head.seq) as behind,
-  (select count(*)::int from quartet.parked) as parked`,
+    `select (select count(*)::int from quartet.outbox) as outbox,
+  (select count(*)::int from quartet.event_log) + (select count(*)::int from quartet.event_log_delayed) as logged,
+  (select (head.seq - min(passed.seq))::int from quartet.event_log_head head, quartet.delivery_cursor passed
+    group by head.seq) as behind,
+  (select count(*)::int from quartet.delivery_parked) as parked`,
   );
   const [mine] = main.rows;
   const [theirs] = relay.rows;

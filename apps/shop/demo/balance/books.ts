@@ -121,7 +121,7 @@ from shop.orders`,
 from quartet.operation`,
     ),
     outbox: [...(await read<EventRow>(primary, outboxSql)), ...(await read<EventRow>(events, outboxSql))],
-    log: await read(events, "select event_id::text as id, type, key from quartet.log order by seq"),
+    log: await read(events, "select event_id::text as id, type, key from quartet.event_log order by seq"),
     effects: new Set(inboxes.flat().map((row) => row.effect)),
     reactions: new Map(subscriptions.map((row) => [row.name, row.types])),
     deadLetters: await read(

@@ -83,6 +83,8 @@ const rightsSql = `select 'database' as kind, d.datname::text as object, d.datdb
   union all select 'relation', n.nspname || '.' || c.relname, c.relowner, c.relacl
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = any($1) and c.relkind in ('r', 'p', 'v')
+  union all select 'function', p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'quartet'
   union all select 'guarded', p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
     from pg_proc p where p.pronamespace = 'pg_catalog'::regnamespace and p.proname ~ $3`;
 

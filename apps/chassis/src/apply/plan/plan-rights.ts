@@ -6,7 +6,7 @@ import { noLock, type Step } from "../step.ts";
 /** The grants that are missing, and the revocation of what everybody may in a new database. */
 export function planRights(target: RightsTarget, world: World): readonly Step[] {
   const granted = differingRights(target.granted, world.rights, "granted").filter(
-    ({ kind }) => kind !== "function" || world.superuser,
+    ({ kind, objects }) => kind !== "function" || world.superuser || objects.every(isOurs),
   );
   const revoked = differingRights(target.revoked, world.rights, "revoked");
   return [
@@ -14,6 +14,11 @@ export function planRights(target: RightsTarget, world: World): readonly Step[] 
     ...granted.map((rights) => rightsStep("grant", rights)),
     ...revoked.map((rights) => rightsStep("revoke", rights)),
   ];
+}
+
+/** Rights on functions of Postgres are its superuser's to give. */
+function isOurs(functionName: string): boolean {
+  return functionName.startsWith("quartet.");
 }
 
 function revokePublic(world: World): readonly Step[] {

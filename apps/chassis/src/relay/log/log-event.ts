@@ -2,6 +2,8 @@
 export interface LogEvent {
   /** Dense, in commit order. */
   readonly seq: bigint;
+  /** Of the log: grows when a restored backup has taken sequences back, so that (epoch, seq) names one event for ever. */
+  readonly epoch: number;
   /** Which outbox it comes from: `main` or `events`. */
   readonly source: string;
   readonly eventId: string;
@@ -19,4 +21,7 @@ export interface LogEvent {
 }
 
 /** An event that a capture hands to the log. */
-export type CapturedEvent = Omit<LogEvent, "seq">;
+export interface CapturedEvent extends Omit<LogEvent, "seq" | "epoch"> {
+  /** It gets its place in the log when this time has come. */
+  readonly deliverAfter: Date | undefined;
+}

@@ -1,177 +1,226 @@
-import type { Pool, PoolClient } from "pg";
-import { runTransaction } from "../../pbtable/run-transaction.ts";
-import type { SqlClient } from "../../pbtable/sql-client.ts";
-import type { EventLog, LogPage, LogQuery } from "./event-log.ts";
+import type { Pool } from "pg";
+import { QuartetError } from "../../error/quartet-error.ts";
+import { translateDatabaseError } from "../../pbtable/translate-error.ts";
+import { type Lsn, zeroLsn } from "../replication/lsn.ts";
+import { AppendAnnouncer } from "./append-announcer.ts";
+import { appendCheckedEvents, appendNewEvents } from "./append-events.ts";
+import * as capture from "./capture-state.ts";
+import type {
+  CaptureState,
+  EventLog,
+  LogBatch,
+  LogPage,
+  LogQuery,
+  RepairEnd,
+  SourceFence,
+} from "./event-log.ts";
 import type { CapturedEvent, LogEvent } from "./log-event.ts";
+import { LogHead } from "./log-head.ts";
+import { findSequence, readFloor, readHead } from "./log-position.ts";
+import { placeEvent } from "./log-row.ts";
+import { readTable, readTableEvents } from "./read-log.ts";
+import { releaseDue } from "./release-due.ts";
+import { isBeyond, type TakenSource, TakenSources } from "./taken-sources.ts";
+import { AppendWatch } from "./watch-appends.ts";
 
-/** The log in tables of the events database (see `log-ddl.ts`). */
-export function createPostgresLog(pool: Pool): EventLog {
-  return new PostgresLog(pool);
+export interface PostgresLogSettings {
+  /** Of the events database, from `openPool`; ended by who opened it. */
+  readonly pool: Pool;
+  /** For a direct connection that listens to the appends of other processes. Without it they are found by looking. */
+  readonly url?: string;
+  /** How often to look for what other processes have appended, beside listening. Default 500 ms. */
+  readonly pollMs?: number;
 }
 
-class PostgresLog implements EventLog {
+const defaultPollMs = 500;
+
+/**
+ * The log in tables of the events database (see `log-ddl.ts`).
+ *
+ * What this process appends, its readers have from memory at once. What another one appends they have as soon as it was
+ * notified, and 500 ms later at the latest.
+ */
+export function openPostgresLog(settings: PostgresLogSettings): EventLog & AsyncDisposable {
+  return new PostgresLog(settings);
+}
+
+class PostgresLog implements EventLog, AsyncDisposable {
   readonly #pool: Pool;
-  readonly #listeners = new Set<() => void>();
+  readonly #head: LogHead;
+  readonly #announcer: AppendAnnouncer;
+  readonly #sources = new TakenSources();
+  readonly #watch: AppendWatch;
 
-  constructor(pool: Pool) {
+  constructor({ pool, url, pollMs = defaultPollMs }: PostgresLogSettings) {
     this.#pool = pool;
+    this.#head = new LogHead(pool);
+    this.#announcer = new AppendAnnouncer(pool);
+    this.#watch = new AppendWatch({
+      client: pool,
+      head: this.#head,
+      announcer: this.#announcer,
+      url,
+      pollMs,
+    });
   }
 
-  async append(events: readonly CapturedEvent[]): Promise<void> {
-    if (events.length === 0) return;
-    await runTransaction(this.#pool, (client) => appendInside(client, events));
-    for (const listener of this.#listeners) listener();
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#announcer.stop();
+    await this.#watch[Symbol.asyncDispose]();
   }
 
-  async needsRepair(source: string, systemId: string): Promise<boolean> {
-    const result = await this.#pool.query<{ repaired: boolean }>(
-      "select repaired from quartet.capture where source = $1 and system_id = $2",
-      [source, systemId],
+  async takeSource(fence: SourceFence): Promise<CaptureState> {
+    const state = await translated(capture.takeSource(this.#pool, fence));
+    this.#sources.take(fence, state);
+    return state;
+  }
+
+  async append(fence: SourceFence, batch: LogBatch): Promise<void> {
+    const events = distinct(batch.events);
+    await translated(this.#sources.step(fence, (source) => this.#step(source, { ...batch, events })));
+  }
+
+  async confirm(fence: SourceFence, confirmed: Lsn): Promise<void> {
+    await translated(capture.confirmSource(this.#pool, fence, confirmed));
+  }
+
+  async beginRepair(fence: SourceFence, reason: string, logWasRestored: boolean): Promise<void> {
+    await translated(
+      this.#sources.step(fence, async () => {
+        await capture.beginRepair(this.#pool, fence, reason, logWasRestored);
+        return [{ lastEventId: undefined }, undefined];
+      }),
     );
-    return result.rows[0]?.repaired !== true;
   }
 
-  async beginRepair(source: string): Promise<void> {
-    await this.#pool.query("update quartet.capture set repaired = false where source = $1", [source]);
-  }
-
-  async endRepair(source: string, systemId: string): Promise<void> {
-    await this.#pool.query(
-      `insert into quartet.capture (source, system_id, repaired) values ($1, $2, true)
-on conflict (source) do update set system_id = excluded.system_id, repaired = true`,
-      [source, systemId],
+  async appendMissing(fence: SourceFence, events: readonly CapturedEvent[]): Promise<number> {
+    if (events.length === 0) return 0;
+    const batch = { events: distinct(events), point: undefined, confirmed: zeroLsn, checkIds: true };
+    return translated(
+      this.#sources.step(fence, async (source) => [
+        { lastEventId: events.at(-1)?.eventId },
+        await this.#appendChecked(source, batch),
+      ]),
     );
   }
 
-  readKnown(eventIds: readonly string[]): Promise<ReadonlySet<string>> {
-    return readKnownIds(this.#pool, eventIds);
+  async endRepair(fence: SourceFence, end: RepairEnd): Promise<void> {
+    await translated(
+      this.#sources.step(fence, async () => {
+        await capture.endRepair(this.#pool, fence, end);
+        return [{ point: { commitLsn: end.confirmed, rows: 0 } }, undefined];
+      }),
+    );
+  }
+
+  async releaseDue(limit: number): Promise<{ released: number; nextDue: Date | undefined }> {
+    const { released, nextDue, head } = await translated(releaseDue(this.#pool, limit));
+    if (head !== undefined) this.#movedTo(head);
+    return { released, nextDue };
   }
 
   async read(query: LogQuery): Promise<LogPage> {
-    const head = await this.readHead();
-    if (head <= query.after) return { events: [], scannedTo: query.after };
-    const result = await this.#pool.query<LogRow>({
-      name: "read log",
-      text: readSql,
-      values: [query.after, head, query.types, query.limit],
-    });
-    const events = result.rows.map(toLogEvent);
-    const last = events.at(-1);
-    return { events, scannedTo: events.length === query.limit && last !== undefined ? last.seq : head };
+    const { after, upTo } = query;
+    const end = this.#head.seq;
+    if ((end !== undefined && after >= end) || (upTo !== undefined && after >= upTo)) {
+      return { events: [], scannedTo: after };
+    }
+    const page = this.#head.tail.read(query);
+    if (page !== undefined) return page;
+    const { head, ...found } = await translated(readTable(this.#pool, query));
+    this.#head.movedTo(head);
+    return found;
   }
 
-  async readHead(): Promise<bigint> {
-    const result = await this.#pool.query<{ seq: bigint }>({
-      name: "read log head",
-      text: "select seq from quartet.log_head",
-    });
-    return result.rows[0]?.seq ?? 0n;
+  async readEvents(seqs: readonly bigint[]): Promise<readonly LogEvent[]> {
+    const events = seqs.flatMap((seq) => this.#head.tail.find(seq) ?? []);
+    const missing = seqs.filter((seq) => this.#head.tail.find(seq) === undefined);
+    const found = await translated(readTableEvents(this.#pool, missing));
+    return [...events, ...found].sort((a, b) => (a.seq < b.seq ? -1 : 1));
+  }
+
+  async readHead(): Promise<{ seq: bigint; epoch: number }> {
+    const head = await translated(readHead(this.#pool));
+    this.#head.movedTo(head.seq);
+    return head;
+  }
+
+  readFloor(): Promise<bigint> {
+    return translated(readFloor(this.#pool));
+  }
+
+  findSequence(time: Date): Promise<bigint> {
+    return translated(findSequence(this.#pool, time));
   }
 
   onAppend(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return this.#head.onMove(listener);
+  }
+
+  async #step(source: TakenSource, batch: LogBatch): Promise<readonly [Partial<TakenSource>, undefined]> {
+    const { events, checkIds, confirmed } = batch;
+    const last = events.at(-1);
+    const beyond = isBeyond(batch.point, source.point);
+    const point = beyond ? batch.point : source.point;
+    if (last === undefined || !(beyond || checkIds)) {
+      await capture.passSource(this.#pool, source, point, confirmed);
+      return [{ point }, undefined];
+    }
+    if (checkIds || events.some((event) => event.deliverAfter !== undefined)) {
+      await this.#appendChecked(source, { ...batch, point });
+    } else {
+      await this.#appendNew(source, batch);
+    }
+    return [{ point, lastEventId: last.eventId }, undefined];
+  }
+
+  async #appendNew(source: TakenSource, batch: LogBatch): Promise<void> {
+    const to = await appendNewEvents(this.#pool, source, batch);
+    if (to === undefined) throw await this.#refusal(source);
+    const first = to.seq - BigInt(batch.events.length) + 1n;
+    this.#head.added(
+      batch.events.map((event, index) => placeEvent(event, first + BigInt(index), to.epoch)),
+      to.seq,
+    );
+    this.#announcer.announce("");
+  }
+
+  async #appendChecked(
+    source: TakenSource,
+    batch: Parameters<typeof appendCheckedEvents>[2],
+  ): Promise<number> {
+    const done = await appendCheckedEvents(this.#pool, source, batch);
+    if (done === undefined) throw await this.#refusal(source);
+    this.#movedTo(done.seq);
+    // Some may be delayed, and be due before anybody thinks.
+    this.#head.wake();
+    this.#announcer.announce("delayed");
+    return done.added;
+  }
+
+  /** Why a source could not be moved. */
+  async #refusal(source: TakenSource): Promise<QuartetError> {
+    await capture.confirmSource(this.#pool, source, zeroLsn);
+    return new QuartetError("aborted", `${source.source} has moved since it was taken.`);
+  }
+
+  #movedTo(seq: bigint): void {
+    this.#head.movedTo(seq);
+    this.#announcer.announce("");
   }
 }
 
-interface LogRow {
-  readonly seq: bigint;
-  readonly source: string;
-  readonly event_id: string;
-  readonly type: string;
-  readonly key: string;
-  readonly payload: string;
-  readonly causationid: string | null;
-  readonly correlationid: string | null;
-  readonly traceparent: string | null;
-  readonly committed_at: Date;
-  readonly position: string | null;
+/** The first of each id. */
+function distinct(events: readonly CapturedEvent[]): readonly CapturedEvent[] {
+  const ids = new Set(events.map((event) => event.eventId));
+  if (ids.size === events.length) return events;
+  return events.filter((event) => ids.delete(event.eventId));
 }
 
-const columns =
-  "seq, source, event_id, type, key, payload::text as payload, causationid, correlationid, traceparent, committed_at, position";
-
-const readSql = `select ${columns} from quartet.log
-where seq > $1 and seq <= $2 and (cardinality($3::text[]) = 0 or type = any($3::text[])) order by seq limit $4`;
-
-/** Events of the log by sequence, in order. */
-export async function readLogEvents(client: SqlClient, seqs: readonly bigint[]): Promise<LogEvent[]> {
-  const result = await client.query<LogRow>({
-    name: "read log events",
-    text: `select ${columns} from quartet.log where seq = any($1::bigint[]) order by seq`,
-    values: [seqs],
-  });
-  return result.rows.map(toLogEvent);
-}
-
-function toLogEvent(row: LogRow): LogEvent {
-  return {
-    seq: row.seq,
-    source: row.source,
-    eventId: row.event_id,
-    type: row.type,
-    key: row.key,
-    payload: row.payload,
-    causationId: row.causationid ?? undefined,
-    correlationId: row.correlationid ?? undefined,
-    traceparent: row.traceparent ?? undefined,
-    committedAt: row.committed_at,
-    position: row.position ?? undefined,
-  };
-}
-
-/** The head's row lock is held until COMMIT, so that sequences become visible in order and without a gap. */
-async function appendInside(client: PoolClient, events: readonly CapturedEvent[]): Promise<void> {
-  const head = await client.query<{ seq: bigint }>("select seq from quartet.log_head for update");
-  const known = await readKnownIds(
-    client,
-    events.map((event) => event.eventId),
-  );
-  const fresh = distinctById(events.filter((event) => !known.has(event.eventId)));
-  if (fresh.length > 0) await insertEvents(client, fresh, head.rows[0]?.seq ?? 0n);
-}
-
-function distinctById(events: readonly CapturedEvent[]): CapturedEvent[] {
-  return [...new Map(events.map((event) => [event.eventId, event])).values()];
-}
-
-async function insertEvents(
-  client: PoolClient,
-  events: readonly CapturedEvent[],
-  head: bigint,
-): Promise<void> {
-  await client.query({
-    name: "append log",
-    text: `insert into quartet.log
-  (seq, source, event_id, type, key, payload, causationid, correlationid, traceparent, committed_at, position)
-select $1::bigint + place, source, event_id, type, key, payload, causationid, correlationid, traceparent,
-  committed_at, position
-from unnest($2::text[], $3::uuid[], $4::text[], $5::text[], $6::jsonb[], $7::text[], $8::text[], $9::text[],
-  $10::timestamptz[], $11::text[]) with ordinality
-  as e (source, event_id, type, key, payload, causationid, correlationid, traceparent, committed_at, position, place)`,
-    values: [
-      head,
-      events.map((event) => event.source),
-      events.map((event) => event.eventId),
-      events.map((event) => event.type),
-      events.map((event) => event.key),
-      events.map((event) => event.payload),
-      events.map((event) => event.causationId ?? null),
-      events.map((event) => event.correlationId ?? null),
-      events.map((event) => event.traceparent ?? null),
-      events.map((event) => event.committedAt.toISOString()),
-      events.map((event) => event.position ?? null),
-    ],
-  });
-  await client.query("update quartet.log_head set seq = $1", [head + BigInt(events.length)]);
-}
-
-async function readKnownIds(client: SqlClient, eventIds: readonly string[]): Promise<ReadonlySet<string>> {
-  if (eventIds.length === 0) return new Set();
-  const result = await client.query<{ event_id: string }>({
-    name: "read known events",
-    text: "select event_id from quartet.log where event_id = any($1::uuid[])",
-    values: [eventIds],
-  });
-  return new Set(result.rows.map((row) => row.event_id));
+async function translated<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw translateDatabaseError(error);
+  }
 }

@@ -1,5 +1,12 @@
 export { type ErrorCode, errorCodes } from "./error/error-codes.ts";
 export { type ErrorExtras, QuartetError } from "./error/quartet-error.ts";
+export { createInbox, type InboxHandler } from "./inbox/create-inbox.ts";
+export type { InboxEvent } from "./inbox/inbox-event.ts";
+export type { InboxOptions } from "./inbox/inbox-options.ts";
+export { inboxTableSql } from "./inbox/inbox-table.ts";
+export { createEventId } from "./outbox/event-id.ts";
+export { type EventToPublish, publish, publishMany } from "./outbox/publish.ts";
+export type { EventCause, OwnPublishOptions, PublishOptions } from "./outbox/publish-options.ts";
 export type { RecordedChange, RowPatch, TableHistory } from "./pbtable/history/table-history.ts";
 export type { ReadonlyKysely } from "./pbtable/kysely.ts";
 export type { Filter } from "./pbtable/list/filter.ts";
@@ -22,7 +29,7 @@ export type {
 } from "./service/contexts.ts";
 export { type Domain, type DomainDefinition, defineDomain, type ExampleRequest } from "./service/domain.ts";
 export { type Change, onChange } from "./service/on-change.ts";
-export { type Reaction, reaction } from "./service/reaction.ts";
+export { type Reaction, type ReactionOptions, reaction } from "./service/reaction.ts";
 export {
   type Command,
   type Compute,
@@ -35,5 +42,6 @@ export {
   type Service,
   service,
 } from "./service/service.ts";
-export { type PublishOptions, type Write, type WriteContext, write } from "./service/write.ts";
+export { type Write, type WriteContext, write } from "./service/write.ts";
 export type { Written } from "./service/written.ts";
+export type { CloudEvent } from "./wire/cloud-event/cloud-event.ts";

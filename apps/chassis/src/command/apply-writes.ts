@@ -5,6 +5,7 @@ import { QuartetError } from "../error/quartet-error.ts";
 import { appendEvents } from "../outbox/append-events.ts";
 import { deriveEventId } from "../outbox/event-id.ts";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
+import type { PublishOptions } from "../outbox/publish-options.ts";
 import { createTransactionKysely } from "../pbtable/kysely.ts";
 import type { TableTypes } from "../pbtable/table-types.ts";
 import { TableWriter } from "../pbtable/table-writer.ts";
@@ -14,7 +15,7 @@ import { printStorable } from "../schema/json/storable-json.ts";
 import { tableOf } from "../schema/table/table.ts";
 import { type DecidedEvent, type DecidedWrite, decideEvent } from "../service/decision.ts";
 import type { Domain } from "../service/domain.ts";
-import type { PublishOptions, WriteContext } from "../service/write.ts";
+import type { WriteContext } from "../service/write.ts";
 
 /** What causes writes and events: ids are derived from it. */
 export interface Cause {
@@ -58,10 +59,19 @@ export async function applyWrites(
   return results;
 }
 
-/** Gives decided events their derived ids, keys and canonical payloads. */
-export function sealEvents(events: readonly DecidedEvent[], cause: Cause, registry: Registry): OutboxEvent[] {
-  return events.map(({ desc, event, key }, index) => ({
-    id: deriveEventId(cause.causeId, `event/${index}`),
+/**
+ * Gives decided events their derived ids, keys and canonical payloads.
+ *
+ * @param idOf by place among them; by default derived of the cause
+ */
+export function sealEvents(
+  events: readonly DecidedEvent[],
+  cause: Cause,
+  registry: Registry,
+  idOf: (ordinal: number) => string = (ordinal) => deriveEventId(cause.causeId, `event/${ordinal}`),
+): OutboxEvent[] {
+  return events.map(({ desc, event, key, deliverAfter }, index) => ({
+    id: idOf(index),
     aggregateType: aggregateTypeOf(desc),
     aggregateId: key ?? (cause.operationId || cause.causeId),
     type: desc.typeName,
@@ -69,6 +79,7 @@ export function sealEvents(events: readonly DecidedEvent[], cause: Cause, regist
     causationId: cause.causeId,
     correlationId: cause.operationId || undefined,
     traceparent: cause.traceparent,
+    deliverAfter,
   }));
 }
 

@@ -36,10 +36,27 @@ export async function decideReaction(
 ): Promise<Decision> {
   const ctx = createReactionContext(runtime, scope, info);
   try {
-    await requireMain(runtime).replay.settle();
+    await runtime.main?.replay.settle();
     await reaction.run(ctx, event);
   } catch (error) {
+    if (runtime.main === undefined && isWrongClass(error)) throw readsInLambda(reaction, error);
     throw translateHandlerError(error);
   }
   return ctx.recorder.finish(undefined);
+}
+
+function isWrongClass(error: unknown): boolean {
+  return error instanceof QuartetError && error.code === "wrong_class";
+}
+
+/** A fault of the reaction, which another build may have mended; and none of this process, which serves others well. */
+function readsInLambda(reaction: Reaction, cause: unknown): QuartetError {
+  return new QuartetError(
+    "unimplemented",
+    `The reaction "${reaction.name}" reads, and a lambda has no database.`,
+    {
+      cause,
+      fix: 'Let it decide from its event alone, or define it without { class: "lambda" }.',
+    },
+  );
 }

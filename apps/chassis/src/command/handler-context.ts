@@ -7,6 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 import { homeOf, mayCall, type ServiceClass } from "../class/service-class.ts";
 import { QuartetError } from "../error/quartet-error.ts";
+import type { PublishOptions } from "../outbox/publish-options.ts";
 import type { ReadonlyKysely } from "../pbtable/kysely.ts";
 import { TableReader } from "../pbtable/table-reader.ts";
 import { methodKind, methodName } from "../schema/method.ts";
@@ -20,7 +21,7 @@ import type {
   ServiceClient,
 } from "../service/contexts.ts";
 import { DecisionRecorder } from "../service/decision.ts";
-import type { PublishOptions, Write } from "../service/write.ts";
+import type { Write } from "../service/write.ts";
 import type { Written } from "../service/written.ts";
 import { type Runtime, requireMain } from "./runtime.ts";
 

@@ -19,10 +19,18 @@ export function encodeIntent(
     fingerprint: head?.fingerprint ?? "",
     acceptTime: timestampFromDate(head?.acceptTime ?? new Date()),
     writes: decision.writes.map(({ input }) => packAnswer(input, registry)),
-    events: decision.events.map(({ event, key }) => ({ event: packAnswer(event, registry), key: key ?? "" })),
+    events: decision.events.map((decided) => encodeEvent(decided, registry)),
     answer: encodeAnswer(decision.answer, registry),
     ...(head?.expectedVersion === undefined ? {} : { expectedVersion: head.expectedVersion }),
   });
+}
+
+function encodeEvent({ event, key, deliverAfter }: DecidedEvent, registry: Registry) {
+  return {
+    event: packAnswer(event, registry),
+    key: key ?? "",
+    ...(deliverAfter === undefined ? {} : { deliverAfter: timestampFromDate(deliverAfter) }),
+  };
 }
 
 function encodeAnswer(answer: Decision["answer"], registry: Registry): Intent["answer"] {
@@ -55,9 +63,10 @@ export function readIntent(intent: Intent, registry: Registry): ReadIntent {
       const { desc, message } = unpack(any, registry);
       return { desc, input: message };
     }),
-    events: intent.events.map(({ event, key }) => {
+    events: intent.events.map(({ event, key, deliverAfter }) => {
       const { desc, message } = unpack(event, registry);
-      return { desc, event: message, key: key || undefined };
+      const time = deliverAfter === undefined ? undefined : timestampDate(deliverAfter);
+      return { desc, event: message, key: key || undefined, deliverAfter: time };
     }),
     answerOf: (results) =>
       answer.case === "answerValue" ? unpack(answer.value, registry).message : results[answer.value ?? -1],

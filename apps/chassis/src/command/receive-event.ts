@@ -5,6 +5,7 @@ import {
   CommandFailedSchema,
   IntentSchema,
 } from "../gen/quartet/v1/intent_pb.ts";
+import type { OutboxEvent } from "../outbox/outbox-event.ts";
 import { decodeStoredJson } from "../schema/json/json.ts";
 import type { CallScope } from "./handler-context.ts";
 import { decideAccepted, recordAccepted } from "./receive-accepted.ts";
@@ -16,10 +17,20 @@ import type { Runtime } from "./runtime.ts";
 /**
  * Gives a pushed event its effect, once: returns normally when the effect is committed, now or before.
  *
+ * @returns in the lambda class the effect itself: events to be committed by whoever pushed. Else nothing.
  * @throws QuartetError whose code tells the relay whether to try again (see `error-codes.ts`).
  */
-export async function receiveEvent(runtime: Runtime, event: ReceivedEvent, scope: CallScope): Promise<void> {
+export async function receiveEvent(
+  runtime: Runtime,
+  event: ReceivedEvent,
+  scope: CallScope,
+): Promise<readonly OutboxEvent[]> {
   if (event.subscription.startsWith(reactionPrefix)) return receiveReaction(runtime, event, scope);
+  await receiveSystemEvent(runtime, event, scope);
+  return [];
+}
+
+async function receiveSystemEvent(runtime: Runtime, event: ReceivedEvent, scope: CallScope): Promise<void> {
   switch (event.subscription) {
     case systemSubscriptions.intents:
       requireCrud(runtime, event);

@@ -7,7 +7,7 @@ import { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
 import { inboxSql } from "../inbox/inbox-ddl.ts";
 import { createKeptTables, NoteSchema, PlainSchema } from "../pbtable/history/test-history.ts";
 import { createTableSql } from "../pbtable/table-ddl.ts";
-import { declareSubscriptions } from "../relay/subscription/subscriptions.ts";
+import { declareSubscriptions } from "../relay/subscription/declare-subscriptions.ts";
 import { tableOf } from "../schema/table/table.ts";
 import type { LooseMessage } from "../schema/test-schema.ts";
 import { defineDomain } from "../service/domain.ts";

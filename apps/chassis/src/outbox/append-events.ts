@@ -12,8 +12,9 @@ export async function appendEvents(client: SqlClient, events: readonly OutboxEve
   const result = await client.query({
     name: "append events",
     text: `insert into quartet.outbox
-  (id, aggregatetype, aggregateid, type, payload, causationid, correlationid, traceparent)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::text[], $8::text[])
+  (id, aggregatetype, aggregateid, type, payload, causationid, correlationid, traceparent, deliver_after)
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::text[], $8::text[],
+  $9::timestamptz[])
 on conflict do nothing`,
     values: [
       events.map((event) => event.id),
@@ -24,6 +25,7 @@ on conflict do nothing`,
       events.map((event) => event.causationId ?? null),
       events.map((event) => event.correlationId ?? null),
       events.map((event) => event.traceparent ?? null),
+      events.map((event) => event.deliverAfter?.toISOString() ?? null),
     ],
   });
   return result.rowCount ?? 0;

@@ -18,6 +18,17 @@ export function deriveEventId(causeId: string, discriminator: string): string {
   return formatUuidV7(timeOfEventId(causeId), hash);
 }
 
+/**
+ * The id of an event that a subscriber of another publishes because of it, whichever class the subscriber is and whoever
+ * stores the event: a micro in its outbox, or a relay that a lambda has answered. So a push that is done again elsewhere
+ * publishes nothing new.
+ *
+ * @param ordinal among what it publishes, from 0
+ */
+export function deriveReplyId(eventId: string, subscription: string, ordinal: number): string {
+  return deriveEventId(eventId, `reply/${subscription}/${ordinal}`);
+}
+
 /** The time in ms that a UUIDv7 carries. */
 export function timeOfEventId(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);

@@ -12,4 +12,6 @@ export interface OutboxEvent {
   readonly causationId: string | undefined;
   readonly correlationId: string | undefined;
   readonly traceparent: string | undefined;
+  /** It gets its place in the log when this time has come. */
+  readonly deliverAfter?: Date | undefined;
 }

@@ -1,7 +1,8 @@
 import type { DescMessage, DescService, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { PublishOptions } from "../outbox/publish-options.ts";
 import type { ReadonlyKysely } from "../pbtable/kysely.ts";
 import type { TableReader } from "../pbtable/table-reader.ts";
-import type { PublishOptions, Write } from "./write.ts";
+import type { Write } from "./write.ts";
 import type { Written } from "./written.ts";
 
 /** What every handler has: when to stop, and who asked. */

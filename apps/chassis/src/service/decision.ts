@@ -1,6 +1,7 @@
 import { create, type DescMessage, type Message, type MessageInitShape } from "@bufbuild/protobuf";
+import { checkEventKey, checkPublishOptions, type PublishOptions } from "../outbox/publish-options.ts";
 import { declaredKeyOf } from "../schema/event.ts";
-import type { PublishOptions, Write } from "./write.ts";
+import type { Write } from "./write.ts";
 import { Written } from "./written.ts";
 
 /** What a handler decided: writes in order, events beside them, and what answers the client. */
@@ -21,6 +22,7 @@ export interface DecidedEvent {
   readonly event: Message;
   /** Undefined: the operation orders the event. */
   readonly key: string | undefined;
+  readonly deliverAfter?: Date | undefined;
 }
 
 /** Collects what a handler writes and publishes while it runs. */
@@ -45,12 +47,20 @@ export class DecisionRecorder {
   }
 }
 
-/** An event with the key it is ordered by. */
+/**
+ * An event with the key it is ordered by.
+ *
+ * @throws QuartetError `invalid_argument` for a key or time that the outbox cannot hold: here, where the handler is told,
+ * and not when its decision is written.
+ */
 export function decideEvent<D extends DescMessage>(
   desc: D,
   init: MessageInitShape<D>,
   options: PublishOptions = {},
 ): DecidedEvent {
+  checkPublishOptions(options);
   const event: Message = create(desc, init);
-  return { desc, event, key: options.key ?? declaredKeyOf(desc, event) };
+  const declared = options.key === undefined ? declaredKeyOf(desc, event) || undefined : undefined;
+  if (declared !== undefined) checkEventKey(declared, "key");
+  return { desc, event, key: options.key ?? declared, deliverAfter: options.deliverAfter };
 }

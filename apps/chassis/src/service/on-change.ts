@@ -4,7 +4,7 @@ import { QuartetError } from "../error/quartet-error.ts";
 import { type RowChange, RowChangeSchema } from "../gen/quartet/v1/row_change_pb.ts";
 import { changeEventType } from "../schema/row-change.ts";
 import type { ReactionContext } from "./contexts.ts";
-import type { Reaction } from "./reaction.ts";
+import type { Reaction, ReactionOptions } from "./reaction.ts";
 
 /** A change of one row of a pbtable, as an event brings it. */
 export interface Change<D extends DescMessage> {
@@ -32,12 +32,14 @@ export function onChange<D extends DescMessage>(
   table: D,
   name: string,
   run: (ctx: ReactionContext, change: Change<D>) => Promise<void>,
+  options: ReactionOptions = {},
 ): Reaction {
   return {
     name,
     eventType: changeEventType(table),
     event: RowChangeSchema,
     settings: table,
+    serviceClass: options.class ?? "micro",
     changesOf: table,
     run: async (ctx, event) => run(ctx, readChange(table, event)),
   };

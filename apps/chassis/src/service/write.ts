@@ -1,5 +1,6 @@
 import type { DescMessage, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { Kysely } from "kysely";
+import type { PublishOptions } from "../outbox/publish-options.ts";
 import type { TableTypes } from "../pbtable/table-types.ts";
 import type { TableWriter } from "../pbtable/table-writer.ts";
 
@@ -21,11 +22,6 @@ export interface WriteContext {
    * `option (quartet.v1.event).key` names unless `options.key` says otherwise.
    */
   publish<D extends DescMessage>(event: D, init: MessageInitShape<D>, options?: PublishOptions): void;
-}
-
-export interface PublishOptions {
-  /** Orders the event: events of one key are delivered in commit order. */
-  readonly key?: string;
 }
 
 /** A named, quick, idempotent unit that changes tables. Its name is the full name of its input message. */

@@ -1,0 +1,34 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { expect, test } from "vitest";
+import { IntentSchema } from "../gen/quartet/v1/intent_pb.ts";
+import { ProblemSchema } from "../gen/quartet/v1/problem_pb.ts";
+import { decodeStoredJson, encodeJson } from "../schema/json/json.ts";
+import { systemRegistry } from "../schema/system-registry.ts";
+import { encodeIntent, readIntent } from "./intent.ts";
+
+const desc = ProblemSchema;
+const event = create(desc, { code: "internal" });
+
+test("an intent carries its events with their keys and the times before which they are not delivered", () => {
+  const decision = {
+    writes: [],
+    events: [
+      { desc, event, key: "k", deliverAfter: new Date("2031-05-01T12:00:00.250Z") },
+      { desc, event, key: undefined },
+    ],
+    answer: undefined,
+  };
+  const stored = encodeJson(IntentSchema, encodeIntent(decision, undefined, systemRegistry), systemRegistry);
+  const read = readIntent(decodeStoredJson(IntentSchema, stored, systemRegistry), systemRegistry);
+  expect(read.events).toEqual([
+    { desc, event, key: "k", deliverAfter: new Date("2031-05-01T12:00:00.250Z") },
+    { desc, event, key: undefined, deliverAfter: undefined },
+  ]);
+});
+
+test("an intent without an operation was accepted when it says", () => {
+  const intent = create(IntentSchema, { acceptTime: timestampFromMs(1_000) });
+  const read = readIntent(intent, systemRegistry);
+  expect([read.head, read.acceptTime]).toEqual([undefined, new Date(1_000)]);
+});

@@ -1,0 +1,105 @@
+import type { Pool, PoolClient } from "pg";
+import { QuartetError } from "../error/quartet-error.ts";
+import { parseSecret } from "../wire/webhook/webhook-signature.ts";
+import type { InboxEvent } from "./inbox-event.ts";
+import { inboxTableName } from "./inbox-table.ts";
+import type { PushRules } from "./read-push.ts";
+
+/** How an inbox receives. */
+export type InboxOptions = InboxSettings & (PerEvent | PerBatch);
+
+interface InboxSettings {
+  /** The database of the effects. It has the inbox' table: see `inboxTableSql`. As many connections as lanes are used. */
+  readonly pool: Pool;
+  /**
+   * Secrets of Standard Webhooks (`whsec_…`): a push is taken when any of them signed it. During rotation, the new one and
+   * the old one. `none` takes what anybody sends: only behind something that has checked it.
+   */
+  readonly secrets: readonly string[] | "none";
+  /**
+   * Under which name effects are remembered: an event has its effect once for each. By default the subscription that a
+   * Quartet relay pushes for, and the source of other senders' events. Give a name, and keep it, when subscriptions may be
+   * renamed or when several of them bring the same events.
+   */
+  readonly consumer?: string;
+  /** `schema.name` of the inbox' table. By default `quartet.inbox`. */
+  readonly table?: string;
+  /** Longest body. By default 8 MiB. */
+  readonly maxBodyBytes?: number;
+  /** Bodies taken in and not yet answered, all together; past it pushes are answered 429. By default 64 MiB. */
+  readonly maxWaitingBytes?: number;
+  /** Events in one transaction, at most. By default 100. */
+  readonly maxBatch?: number;
+  /** Transactions at once, at most. By default 4. Events of one key are always in the same lane. */
+  readonly lanes?: number;
+  /** Longest time that the handler may take for one call. By default 10 s; a relay waits no longer by default. */
+  readonly handlerTimeoutMs?: number;
+  /** Told what was thrown: for an event, or for a push that could not be read. By default it is printed. */
+  readonly onError?: (error: unknown, event: InboxEvent | undefined) => void;
+}
+
+interface PerEvent {
+  /**
+   * The effect of one event, in the transaction that remembers it. It may run more than once and is committed once, so it
+   * must do nothing that a rollback does not undo. It may share its transaction with others, which run before and after it
+   * and never beside it. Never end the transaction, and let errors of the database pass.
+   *
+   * The code of a `QuartetError` tells the sender whether to try again (`error-codes.ts`); any other error is a 500, which
+   * is tried again.
+   */
+  handle(tx: PoolClient, event: InboxEvent): Promise<void>;
+  readonly handleBatch?: never;
+}
+
+interface PerBatch {
+  /**
+   * The effects of several new events, in order; else as `handle`. When it throws it is asked for each event alone, which
+   * tells the bad one.
+   */
+  handleBatch(tx: PoolClient, events: readonly InboxEvent[]): Promise<void>;
+  readonly handle?: never;
+}
+
+/** Options with their defaults, checked. */
+export interface CheckedOptions {
+  readonly rules: PushRules;
+  readonly tableName: string;
+  readonly maxWaitingBytes: number;
+  readonly maxBatch: number;
+  readonly lanes: number;
+  readonly handlerTimeoutMs: number;
+}
+
+const mebibyte = 1_048_576;
+
+/** @throws QuartetError `invalid_argument` with the option as `field`. */
+export function checkInboxOptions(options: InboxOptions): CheckedOptions {
+  if ((options.handle === undefined) === (options.handleBatch === undefined)) {
+    throw new QuartetError("invalid_argument", "An inbox has either handle or handleBatch.", {
+      field: "handle",
+    });
+  }
+  const { secrets } = options;
+  if (secrets.length === 0) {
+    throw new QuartetError("invalid_argument", "Without a secret no push can be told from a forged one.", {
+      field: "secrets",
+      fix: 'Give a secret; or "none", to take what anybody sends.',
+    });
+  }
+  return {
+    rules: {
+      secrets: secrets === "none" ? "none" : secrets.map(parseSecret),
+      maxBodyBytes: atLeastOne("maxBodyBytes", options.maxBodyBytes ?? 8 * mebibyte),
+    },
+    tableName: inboxTableName(options.table),
+    maxWaitingBytes: atLeastOne("maxWaitingBytes", options.maxWaitingBytes ?? 64 * mebibyte),
+    maxBatch: atLeastOne("maxBatch", options.maxBatch ?? 100),
+    lanes: atLeastOne("lanes", options.lanes ?? 4),
+    handlerTimeoutMs: atLeastOne("handlerTimeoutMs", options.handlerTimeoutMs ?? 10_000),
+  };
+}
+
+function atLeastOne(field: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new QuartetError("invalid_argument", `${field} is ${value}, not a whole number from 1.`, { field });
+}

@@ -2,7 +2,9 @@ import { isServiceClass, type ServiceClass, serviceClasses } from "../class/serv
 import type { ClassUrls } from "../edge/upstream/class-upstreams.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { parseExceptions, type RouteExceptions } from "../gateway/exceptions.ts";
+import type { RetentionSettings } from "../relay/housekeeping/retention-settings.ts";
 import { parseSecret, type WebhookSecret } from "../wire/webhook/webhook-signature.ts";
+import { readRetention } from "./read-retention.ts";
 
 /** The process' environment, parsed once and whole. Nothing below the entry reads `process.env`. */
 export interface Environment {
@@ -19,6 +21,12 @@ export interface Environment {
   readonly secrets: readonly WebhookSecret[];
   /** Bytes of the first secret, that operation ids are proven with. */
   readonly secretBytes: Buffer;
+  /** Whoever has it may administer the relay by HTTP. */
+  readonly adminToken: string | undefined;
+  /** The relay's listener, as subscribers reach it, without a slash at its end. */
+  readonly relayUrl: string | undefined;
+  /** How long a relay keeps what. */
+  readonly retention: RetentionSettings | undefined;
   readonly upstreams: ClassUrls;
   readonly exceptions: RouteExceptions;
   readonly logLevel: string;
@@ -70,6 +78,9 @@ export function parseEnvironment(
     allowSurplus: readFlag("QUARTET_ALLOW_SURPLUS", read, faults),
     secrets: readSecrets(secret, faults),
     secretBytes: Buffer.from((secret ?? "").split(",", 1)[0]?.replace(/^whsec_/, "") ?? "", "base64"),
+    adminToken: readToken("QUARTET_ADMIN_TOKEN", read, faults),
+    relayUrl: readUrl("QUARTET_RELAY_URL", ["http:", "https:"], read, faults)?.replace(/\/+$/, ""),
+    retention: readOptional("QUARTET_RETENTION", read, (text) => readRetention(text, faults)),
     upstreams: readUpstreams(read, faults),
     exceptions: parseExceptions(read("QUARTET_EXCEPTIONS") ?? "", faults),
     logLevel: readLogLevel(read("QUARTET_LOG_LEVEL"), faults),
@@ -100,6 +111,19 @@ function readUrl(
   faults.push(
     `${name} is not a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
   );
+  return undefined;
+}
+
+function readOptional<T>(name: string, read: Read, parse: (text: string) => T): T | undefined {
+  const text = read(name);
+  return text === undefined ? undefined : parse(text);
+}
+
+function readToken(name: string, read: Read, faults: string[]): string | undefined {
+  const text = read(name);
+  // RFC 6750, section 2.1, and long enough that nobody guesses it.
+  if (text === undefined || /^[A-Za-z0-9\-._~+/]{16,}=*$/.test(text)) return text;
+  faults.push(`${name} is not at least 16 letters, digits or -._~+/. Make one with: openssl rand -base64 32`);
   return undefined;
 }
 

@@ -6,6 +6,10 @@ import { registerCheck } from "./check-command.ts";
 import { registerDev } from "./dev-command.ts";
 import { registerGenerate } from "./generate-command.ts";
 import { registerInit } from "./init-command.ts";
+import { registerDeadLetters } from "./operate/dead-letters-command.ts";
+import { registerDoctor } from "./operate/doctor-command.ts";
+import { registerReplay } from "./operate/replay-command.ts";
+import { registerSubscriptions } from "./operate/subscriptions-command.ts";
 import { registerPrune } from "./prune-command.ts";
 import { registerServe } from "./serve-commands.ts";
 
@@ -26,6 +30,10 @@ export async function main(argv: readonly string[]): Promise<void> {
   registerInit(program);
   registerDev(program);
   registerServe(program);
+  registerSubscriptions(program);
+  registerDeadLetters(program);
+  registerReplay(program);
+  registerDoctor(program);
   registerApply(program);
   registerPrune(program);
   registerGenerate(program);

@@ -1,8 +1,10 @@
+import { hostname } from "node:os";
 import type { Command } from "commander";
 import { openListener } from "../edge/listen.ts";
 import { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
 import { createGateway, runProbes } from "../gateway/open-gateway.ts";
 import { createRoutes } from "../gateway/routes.ts";
+import { openRelayAdmin } from "../relay/admin/open-relay-admin.ts";
 import { runRelay } from "../relay/run-relay.ts";
 import { type Environment, parseEnvironment, type RequiredVariable } from "./environment.ts";
 import { loadDomain } from "./load-domain.ts";
@@ -32,7 +34,7 @@ export function registerServe(program: Command): void {
     });
   program
     .command("relay")
-    .description("carry events from the outboxes to their subscriptions; several may run, one works")
+    .description("carry events from the outboxes to their subscriptions; several that run share the work")
     .action(() => serveRelay(program));
   program
     .command("gateway")
@@ -48,31 +50,28 @@ export function registerServe(program: Command): void {
 async function serveRelay(program: Command): Promise<void> {
   const environment = parseEnvironment(process.env, ["DATABASE_URL", "QUARTET_SECRET", "QUARTET_CRUD_URLS"]);
   const domain = await loadDomain(projectOf(program));
-  const databaseUrl = environment.databaseUrl ?? "";
+  const { databaseUrl = "", secrets } = environment;
   const eventsDatabaseUrl = environment.eventsDatabaseUrl ?? databaseUrl;
-  const database = describeDatabase(eventsDatabaseUrl);
+  const logger = createLogger("relay", environment.logLevel);
   await using upstreams = new ClassUpstreams(environment.upstreams);
-  await runUntilStopped((signal) =>
-    runRelay(
-      {
-        domain,
-        databaseUrl,
-        eventsDatabaseUrl,
-        upstreams,
-        secrets: environment.secrets,
-        logger: createLogger("relay", environment.logLevel),
-        onActive: () =>
-          reportReady({
-            kind: "ready",
-            class: "relay",
-            port: undefined,
-            database,
-            reasons: ["holds the lease"],
-          }),
-      },
-      signal,
-    ),
-  );
+  await runUntilStopped(async (signal) => {
+    const shared = { domain, databaseUrl, eventsDatabaseUrl, secrets, logger };
+    await using admin = openRelayAdmin({ ...shared, token: environment.adminToken });
+    await using listener = await openListener(admin.handler, environment.port, environment.host);
+    const url = environment.relayUrl ?? `http://${hostname()}:${listener.port}`;
+    logger.info({ port: listener.port, url }, "relay listens");
+    const onActive = () =>
+      reportReady({
+        kind: "ready",
+        class: "relay",
+        port: listener.port,
+        database: describeDatabase(eventsDatabaseUrl),
+        reasons: ["takes its share of the leases"],
+      });
+    const { observer, onTick } = admin;
+    const kept = environment.retention === undefined ? {} : { retention: environment.retention };
+    await runRelay({ ...shared, ...kept, upstreams, url, observer, onTick, onActive }, signal);
+  });
 }
 
 async function serveGateway(program: Command): Promise<void> {

@@ -70,6 +70,7 @@ async function runOwnRelay(
       eventsDatabaseUrl: url,
       upstreams,
       secrets: environment.secrets,
+      ...(environment.retention === undefined ? {} : { retention: environment.retention }),
       logger: log.child({ part: "relay" }),
     },
     signal,

@@ -10,6 +10,8 @@ export interface DevState {
   readonly password: string;
   /** Ports by process name. */
   readonly ports: Readonly<Record<string, number>>;
+  /** Environment of commands that look at the cluster, such as `quartet doctor`. */
+  readonly operator?: Readonly<Record<string, string>>;
 }
 
 export async function readDevState(stateDir: string): Promise<DevState> {
@@ -32,8 +34,9 @@ export async function writeDevState(stateDir: string, state: DevState): Promise<
 /** A file cut off by a crash is as good as none. */
 function parseState(text: string): DevState | undefined {
   try {
-    const { secret, password, ports } = JSON.parse(text) as Partial<DevState>;
-    return secret && password && ports ? { secret, password, ports } : undefined;
+    const { secret, password, ports, operator } = JSON.parse(text) as Partial<DevState>;
+    if (!secret || !password || !ports) return undefined;
+    return { secret, password, ports, ...(operator === undefined ? {} : { operator }) };
   } catch {
     return undefined;
   }

@@ -1,3 +1,4 @@
+import { formatColumns } from "./format-columns.ts";
 import type { ProcessStatus } from "./supervised-process.ts";
 
 /** What runs where, as aligned columns. */
@@ -10,16 +11,5 @@ export function formatTable(rows: readonly ProcessStatus[]): string {
     row.database,
     row.reasons.join("; "),
   ]);
-  const all = [["NAME", "CLASS", "LISTENS", "PID", "DATABASE", "WHY"], ...cells];
-  const widths = (all[0] ?? []).map((_title, column) =>
-    Math.max(...all.map((line) => line[column]?.length ?? 0)),
-  );
-  return all
-    .map((line) =>
-      line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  return formatColumns([["NAME", "CLASS", "LISTENS", "PID", "DATABASE", "WHY"], ...cells]);
 }

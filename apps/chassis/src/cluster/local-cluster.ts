@@ -10,7 +10,13 @@ import { readDevState, writeDevState } from "./dev-state.ts";
 import { findFreePort } from "./postgres/free-port.ts";
 import { type LocalPostgres, openLocalPostgres } from "./postgres/open-local-postgres.ts";
 import { type ClusterServers, checkpointServers, ownerUrls, prepareDatabases } from "./prepare-databases.ts";
-import { listeningProcesses, type PlannedProcess, planCrud, planFull } from "./process-plan.ts";
+import {
+  listeningProcesses,
+  operatorEnvironment,
+  type PlannedProcess,
+  planCrud,
+  planFull,
+} from "./process-plan.ts";
 import { createServerLogFilter } from "./server-log-filter.ts";
 import { type ProcessStatus, SupervisedProcess } from "./supervised-process.ts";
 
@@ -60,6 +66,7 @@ export async function openLocalCluster(options: LocalClusterOptions): Promise<Lo
   if (postgres !== undefined) await checkpointServers(servers);
   const inputs = { logins, secret: state.secret, ports };
   const plans = options.form === "full" ? planFull(inputs) : planCrud(inputs);
+  await writeDevState(options.stateDir, { ...state, ports, operator: operatorEnvironment(inputs) });
   options.onProgress(`starting ${plans.map((plan) => plan.name).join(", ")}`);
   const processes = plans.map((plan) => stack.use(supervise(options, plan)));
   await Promise.all(processes.map((process) => withinLimit(process, process.ready(), options.signal)));

@@ -22,7 +22,7 @@ const host = "127.0.0.1";
 
 /** Names of the processes that listen in each form of the cluster. */
 export const listeningProcesses = {
-  full: ["gateway", "crud", "micro", "nano", "lambda"],
+  full: ["gateway", "crud", "micro", "nano", "lambda", "relay"],
   crud: ["crud"],
 } as const;
 
@@ -57,8 +57,10 @@ export function planFull(inputs: PlanInputs): readonly PlannedProcess[] {
         DATABASE_URL: logins.relay,
         EVENTS_DATABASE_URL: logins.relayEvents,
         ...upstreams,
+        PORT: String(portOf(inputs, "relay")),
+        QUARTET_RELAY_URL: url("relay"),
       },
-      port: undefined,
+      port: portOf(inputs, "relay"),
       runsHandlers: false,
     },
     {
@@ -88,6 +90,11 @@ export function planCrud(inputs: PlanInputs): readonly PlannedProcess[] {
       runsHandlers: true,
     },
   ];
+}
+
+/** For whoever looks at the cluster from beside it: what the relay may, and no more. */
+export function operatorEnvironment({ logins, secret }: PlanInputs): Readonly<Record<string, string>> {
+  return { DATABASE_URL: logins.relay, EVENTS_DATABASE_URL: logins.relayEvents, QUARTET_SECRET: secret };
 }
 
 function base(inputs: PlanInputs): Record<string, string> {

@@ -1,17 +1,25 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { Client, type Pool } from "pg";
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import type { Pool } from "pg";
 import type { Logger } from "pino";
 import type { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
-import { QuartetError } from "../error/quartet-error.ts";
-import type { Subscription } from "../gen/quartet/v1/subscription_pb.ts";
 import { openPool } from "../pbtable/open-pool.ts";
+import { withSystemTypes } from "../schema/system-registry.ts";
 import type { Domain } from "../service/domain.ts";
 import type { WebhookSecret } from "../wire/webhook/webhook-signature.ts";
-import { type OutboxSource, runCapture } from "./capture/run-capture.ts";
-import { SubscriptionRunner } from "./delivery/subscription-runner.ts";
-import { createPostgresLog } from "./log/postgres-log.ts";
-import { type PushTarget, resolveTarget } from "./push/push-event.ts";
-import { declareSubscriptions, recordSubscriptions } from "./subscription/subscriptions.ts";
+import { type OutboxSource, outboxSources } from "./capture/outbox-source.ts";
+import { runCapture } from "./capture/run-capture.ts";
+import type { RetentionSettings } from "./housekeeping/retention-settings.ts";
+import { runHousekeeping } from "./housekeeping/run-housekeeping.ts";
+import { keepRunning } from "./keep-running.ts";
+import type { Lease } from "./lease/lease.ts";
+import { type LeaseTick, runLeases } from "./lease/run-leases.ts";
+import type { EventLog } from "./log/event-log.ts";
+import { openPostgresLog } from "./log/postgres-log.ts";
+import { type RelayObserver, silentObserver } from "./relay-observer.ts";
+import { runSubscriptionLease, type SubscriptionParts } from "./run-subscription-lease.ts";
+import { declareSubscriptions, recordSubscriptions } from "./subscription/declare-subscriptions.ts";
+import { SubscriptionWatch } from "./subscription/watch-subscriptions.ts";
 
 /** What a relay needs. Its login has REPLICATION and is a member of `quartet_relay`. */
 export interface RelaySettings {
@@ -22,139 +30,148 @@ export interface RelaySettings {
   readonly upstreams: ClassUpstreams;
   readonly secrets: readonly WebhookSecret[];
   readonly logger: Logger;
-  /** Called each time this relay begins to work: it alone has the lease. */
+  /** Unique among all relay processes that ever are. Default: host, process id and a random part. */
+  readonly process?: string;
+  /** Of this process' listener, as others reach it: where subscribers fetch data that is pushed by reference. */
+  readonly url?: string;
+  readonly observer?: RelayObserver;
+  /** How long what the relay keeps is kept. */
+  readonly retention?: RetentionSettings;
+  /** Called when this process lives and takes its share of the work. */
   readonly onActive?: () => void;
+  /** Called every half second while it lives and sees the events database. */
+  readonly onTick?: (tick: LeaseTick) => void;
 }
 
-const leaseKey = 7_236_419_002n;
-const leasePauseMs = 500;
-const leaseCheckMs = 2_000;
-const leaseLimitMs = 5_000;
-const faultPauseMs = 500;
+/** All that the work of a relay process is done with. */
+interface RelayParts extends SubscriptionParts {
+  readonly settings: RelaySettings;
+  readonly sources: readonly OutboxSource[];
+}
+
+const subscriptionPrefix = "subscription/";
+const capturePrefix = "capture/";
+const housekeepingLease = "housekeeping";
 
 /**
  * Runs a relay until the signal aborts: outboxes → log → subscriptions.
  *
- * Several may run; the one that holds the lease (a session lock in the events database) works and the others wait. A
- * relay that loses the events database loses the lease, stops all its work, and begins again.
+ * Several may run. Each holds the leases of its share, and does what they stand for: the capture of an outbox, the
+ * delivery of a subscription, the housekeeping. Every part waits out its own faults, and none takes another down; it
+ * never throws.
  */
 export async function runRelay(settings: RelaySettings, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await runWithLease(settings, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      const reason = error instanceof Error ? error.message : String(error);
-      settings.logger.warn({ reason }, "relay stopped; starting again");
-    }
-    await delay(faultPauseMs, undefined, { signal }).catch(() => undefined);
-  }
+  await keepRunning("relay", settings.logger, signal, () => runOnce(settings, signal));
 }
 
-async function runWithLease(settings: RelaySettings, signal: AbortSignal): Promise<void> {
-  const client = new Client({
-    connectionString: settings.eventsDatabaseUrl,
-    application_name: "quartet relay lease",
-    connectionTimeoutMillis: 5_000,
-    keepAlive: true,
-  });
-  const lost = new AbortController();
-  client.on("error", () => lost.abort());
-  client.on("end", () => lost.abort());
+async function runOnce(settings: RelaySettings, signal: AbortSignal): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const pool = openRelayPool(settings);
+  stack.defer(() => pool.end());
+  const log = stack.use(await openPostgresLog({ pool, url: settings.eventsDatabaseUrl }));
+  const parts = createParts(settings, pool, log);
+  // It outlives the leases, so that what ends with them can still be read.
+  const watching = new AbortController();
+  const watched = watchSubscriptions(parts, watching.signal);
   try {
-    await client.connect();
-    if (!(await takeLease(client, signal))) return;
-    settings.logger.info("holding the lease");
-    settings.onActive?.();
-    const stop = AbortSignal.any([signal, lost.signal]);
-    await Promise.all([runParts(settings, stop), watchLease(client, lost, stop)]);
+    await shareWork(parts, signal);
   } finally {
-    // A dead connection does not answer a goodbye either.
-    await Promise.race([client.end(), delay(leaseLimitMs, undefined, { ref: false })]).catch(() => undefined);
+    watching.abort();
+    await watched;
   }
 }
 
-/** A connection can die without a word; a lease that cannot be confirmed in time is taken for lost. */
-async function watchLease(client: Client, lost: AbortController, stop: AbortSignal): Promise<void> {
-  while (!stop.aborted) {
-    await delay(leaseCheckMs, undefined, { signal: stop }).catch(() => undefined);
-    if (stop.aborted) return;
-    const confirmed = client.query("select 1").then(() => true);
-    const inTime = await Promise.race([confirmed, delay(leaseLimitMs, false, { ref: false })]).catch(
-      () => false,
-    );
-    if (!inTime) lost.abort();
-  }
+function createParts(settings: RelaySettings, pool: Pool, log: EventLog): RelayParts {
+  const { domain, secrets, logger, upstreams, url, observer = silentObserver } = settings;
+  const push = {
+    domainName: domain.name,
+    secrets,
+    registry: withSystemTypes(domain.registry),
+    relayUrl: url,
+  };
+  const watch = new SubscriptionWatch(pool, logger);
+  return {
+    settings,
+    sources: outboxSources(domain.name, settings),
+    pool,
+    log,
+    domain,
+    push,
+    logger,
+    observer,
+    watch,
+    upstreams,
+  };
 }
 
-async function takeLease(client: Client, signal: AbortSignal): Promise<boolean> {
-  while (!signal.aborted) {
-    const result = await client.query<{ held: boolean }>("select pg_try_advisory_lock($1) as held", [
-      leaseKey,
-    ]);
-    if (result.rows[0]?.held) return true;
-    await delay(leasePauseMs, undefined, { signal }).catch(() => undefined);
-  }
-  return false;
-}
-
-/** Runs captures and subscriptions until the signal aborts; when one of them throws, all stop. */
-async function runParts(settings: RelaySettings, signal: AbortSignal): Promise<void> {
-  const { domain, logger } = settings;
-  const pool: Pool = openPool({
-    url: settings.eventsDatabaseUrl,
+function openRelayPool({ eventsDatabaseUrl, logger }: RelaySettings): Pool {
+  return openPool({
+    url: eventsDatabaseUrl,
     applicationName: "quartet relay",
     maxConnections: 12,
     statementTimeoutMs: 30_000,
     onIdleError: (error) =>
       logger.warn({ reason: error.message }, "lost a connection to the events database"),
   });
-  const failed = new AbortController();
-  const stop = AbortSignal.any([signal, failed.signal]);
-  try {
-    const subscriptions = await recordSubscriptions(pool, declareSubscriptions(domain));
-    const log = createPostgresLog(pool);
-    const push = { domainName: domain.name, secrets: settings.secrets };
-    const runs = [
-      ...outboxSources(settings).map((source) => runCapture(source, log, logger, stop)),
-      ...subscriptions
-        .filter((subscription) => !subscription.paused)
-        .flatMap((subscription) => {
-          const target = tryResolve(subscription, settings);
-          if (target === undefined) return [];
-          return [
-            new SubscriptionRunner({ pool, log, domain, push, logger }, subscription, target).run(stop),
-          ];
-        }),
-    ].map((run) =>
-      run.catch((error: unknown) => {
-        failed.abort();
-        throw error;
-      }),
-    );
-    const results = await Promise.allSettled(runs);
-    const errors = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
-    if (errors.length > 0)
-      throw new QuartetError("unavailable", "A part of the relay failed.", { cause: errors[0] });
-  } finally {
-    await pool.end();
-  }
 }
 
-/** A subscription whose endpoint cannot be pushed to is halted, and no other with it. */
-function tryResolve(subscription: Subscription, settings: RelaySettings): PushTarget | undefined {
-  try {
-    return resolveTarget(subscription.endpoint, settings.upstreams);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    settings.logger.error({ subscription: subscription.name, reason }, "subscription halted");
-    return undefined;
-  }
+/** Records what the domain declares, then reads what there is, again and again. */
+async function watchSubscriptions(parts: RelayParts, signal: AbortSignal): Promise<void> {
+  const { pool, log, domain, logger, watch } = parts;
+  const declared = declareSubscriptions(domain);
+  await keepRunning("declare subscriptions", logger, signal, () => recordSubscriptions(pool, log, declared));
+  await watch.run(signal);
 }
 
-function outboxSources(settings: RelaySettings): OutboxSource[] {
-  const { databaseUrl, eventsDatabaseUrl, domain } = settings;
-  const main: OutboxSource = { name: "main", url: databaseUrl, slot: `quartet_${domain.name}_main` };
-  if (databaseUrl === eventsDatabaseUrl) return [main];
-  return [main, { name: "events", url: eventsDatabaseUrl, slot: `quartet_${domain.name}_events` }];
+async function shareWork(parts: RelayParts, signal: AbortSignal): Promise<void> {
+  const { settings, logger } = parts;
+  let active = false;
+  const onTick = (tick: LeaseTick) => {
+    settings.onTick?.(tick);
+    if (active) return;
+    active = true;
+    logger.info({ others: tick.others.length }, "the relay works");
+    settings.onActive?.();
+  };
+  const process =
+    settings.process ?? `${hostname()}-${globalThis.process.pid}-${randomBytes(4).toString("hex")}`;
+  await runLeases(
+    {
+      url: settings.eventsDatabaseUrl,
+      process,
+      processUrl: settings.url ?? "",
+      wanted: () => wantedLeases(parts),
+      run: (lease) => runLease(parts, lease),
+      logger,
+      onTick,
+    },
+    signal,
+  );
+}
+
+function wantedLeases({ sources, watch }: RelayParts): readonly string[] | undefined {
+  const { active } = watch;
+  if (active === undefined) return undefined;
+  return [
+    ...sources.map(({ name }) => capturePrefix + name),
+    housekeepingLease,
+    ...active.map((name) => subscriptionPrefix + name),
+  ];
+}
+
+async function runLease(parts: RelayParts, lease: Lease): Promise<void> {
+  const { name, signal } = lease;
+  await keepRunning(name, parts.logger, signal, () =>
+    name.startsWith(subscriptionPrefix)
+      ? runSubscriptionLease(name.slice(subscriptionPrefix.length), parts, lease)
+      : runFixed(parts, lease),
+  );
+}
+
+/** What every deployment has, whatever its subscriptions. */
+async function runFixed(parts: RelayParts, lease: Lease): Promise<void> {
+  const { settings, sources, log, observer, logger } = parts;
+  const source = sources.find((each) => capturePrefix + each.name === lease.name);
+  if (source !== undefined) return runCapture(source, log, lease, observer, logger);
+  await runHousekeeping(parts, lease, settings.retention);
 }

@@ -1,0 +1,66 @@
+import type { Command } from "commander";
+import type { Pool } from "pg";
+import { QuartetError } from "../../error/quartet-error.ts";
+import { openPool } from "../../pbtable/open-pool.ts";
+import { translateDatabaseError } from "../../pbtable/translate-error.ts";
+import {
+  createDeadLettersService,
+  type DeadLettersHandlers,
+} from "../../relay/admin/dead-letters-service.ts";
+import {
+  createSubscriptionsService,
+  type SubscriptionsHandlers,
+} from "../../relay/admin/subscriptions-service.ts";
+import { openPostgresLog } from "../../relay/log/postgres-log.ts";
+import { declareSubscriptions } from "../../relay/subscription/declare-subscriptions.ts";
+import { loadDomain } from "../load-domain.ts";
+import { projectOf } from "../project-option.ts";
+import { runUntilStopped } from "../run-until-stopped.ts";
+import { type OperatorEnvironment, operatorEnvironment } from "./operator-environment.ts";
+
+/** What commands that operate a deployment work with: the same services that the relay serves by HTTP. */
+export interface Operator {
+  readonly subscriptions: SubscriptionsHandlers;
+  readonly deadLetters: DeadLettersHandlers;
+}
+
+/** Runs `work` on the events database with the relay's login, until it ends or is stopped. */
+export async function openOperator(
+  program: Command,
+  work: (operator: Operator, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const environment = await operatorEnvironment(program);
+  const pool = openEventsPool(environment);
+  try {
+    await using log = openPostgresLog({ pool });
+    const operator = {
+      subscriptions: createSubscriptionsService({
+        pool,
+        log,
+        secrets: environment.secrets,
+        declaredNames: () => readDeclaredNames(program),
+      }),
+      deadLetters: createDeadLettersService(pool),
+    };
+    await runUntilStopped((signal) => work(operator, signal));
+  } catch (error) {
+    throw error instanceof QuartetError ? error : translateDatabaseError(error);
+  } finally {
+    await pool.end();
+  }
+}
+
+function openEventsPool({ eventsDatabaseUrl }: OperatorEnvironment): Pool {
+  return openPool({
+    url: eventsDatabaseUrl,
+    applicationName: "quartet operator",
+    maxConnections: 2,
+    statementTimeoutMs: 30_000,
+    onIdleError: () => undefined,
+  });
+}
+
+async function readDeclaredNames(program: Command): Promise<ReadonlySet<string>> {
+  const domain = await loadDomain(projectOf(program));
+  return new Set(declareSubscriptions(domain).map(({ name }) => name));
+}

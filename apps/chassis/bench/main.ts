@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { Figure } from "./harness/figure.ts";
 import { formatFigures, formatJson } from "./harness/print-figures.ts";
 import { runPbtableSuite } from "./pbtable/run-pbtable-suite.ts";
+import { runRelaySuite } from "./relay/run-relay-suite.ts";
 
 /** How a suite is run. */
 export interface SuiteOptions {
@@ -13,6 +14,7 @@ export interface SuiteOptions {
 
 const suites: Readonly<Record<string, (options: SuiteOptions) => Promise<readonly Figure[]>>> = {
   pbtable: runPbtableSuite,
+  relay: runRelaySuite,
 };
 
 const program = new Command("bench")

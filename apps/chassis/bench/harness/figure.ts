@@ -31,6 +31,10 @@ export function below(bound: number, parts: FigureParts): Figure {
   return { ...parts, note: parts.note ?? "", bound: `< ${bound}`, holds: parts.value < bound };
 }
 
+export function atMost(bound: number, parts: FigureParts): Figure {
+  return { ...parts, note: parts.note ?? "", bound: `<= ${bound}`, holds: parts.value <= bound };
+}
+
 export function equals(bound: number, parts: FigureParts): Figure {
   return { ...parts, note: parts.note ?? "", bound: `= ${bound}`, holds: parts.value === bound };
 }

@@ -1,354 +1,346 @@
-import { setTimeout as delay } from "node:timers/promises";
-import type { Pool } from "pg";
-import type { Logger } from "pino";
 import type { Subscription } from "../../gen/quartet/v1/subscription_pb.ts";
-import type { Domain } from "../../service/domain.ts";
-import type { EventLog } from "../log/event-log.ts";
-import type { LogEvent } from "../log/log-event.ts";
-import { readLogEvents } from "../log/postgres-log.ts";
-import { backoffMs, type DeliverySettings, deliverySettings } from "../push/backoff.ts";
-import { isWell, type PushSettings, type PushTarget, pushEvent } from "../push/push-event.ts";
-import type { PushFailure, PushOutcome } from "../push/push-outcome.ts";
-import { pauseSubscription } from "../subscription/subscriptions.ts";
-import { buryEvent } from "./bury-event.ts";
-import { moveCursor, readCursor } from "./cursor.ts";
-import { DeliveryWindow } from "./delivery-window.ts";
-import { KeyLanes } from "./key-lanes.ts";
-import {
-  hasParked,
-  type ParkedEvent,
-  parkEvent,
-  postponeParked,
-  readDueHeads,
-  readParkedKeys,
-  removeParked,
-} from "./parked-events.ts";
-import { ParkedKeys } from "./parked-keys.ts";
+import { pushEvents } from "../push/push-events.ts";
+import type { PushAnswer, PushOutcome } from "../push/push-outcome.ts";
+import { isWell, type PushTarget } from "../push/push-target.ts";
+import type { EventPredicate } from "../subscription/match-event.ts";
+import type { CursorFence, CursorState } from "./cursor.ts";
+import { type DeliveryPlan, planDelivery } from "./delivery-plan.ts";
+import { createDeliveryState, type DeliveryState } from "./delivery-state.ts";
+import { DeliveryStore } from "./delivery-store.ts";
+import { Dispatcher, type PushUnderWay } from "./dispatcher.ts";
+import { FailureLog } from "./failure-log.ts";
+import { LogFiller, mostParkedLanes } from "./log-filler.ts";
+import { ParkedReader } from "./parked-reader.ts";
+import { nextAttempt } from "./pending-event.ts";
+import type { RunnerParts } from "./runner-parts.ts";
+import { sealReplies } from "./seal-replies.ts";
+import { displaceFresh, type SettleParts, settlePush } from "./settle-push.ts";
 import { Suspicions } from "./suspicions.ts";
 
-/** What all subscriptions of a relay share. */
-export interface RunnerParts {
-  readonly pool: Pool;
-  readonly log: EventLog;
-  readonly domain: Domain;
-  readonly push: PushSettings;
-  readonly logger: Logger;
-}
-
-const windowEvents = 512;
-const pageEvents = 256;
-const idleMs = 500;
 const checkpointMs = 200;
-const parkedTickMs = 100;
-const longestAwayMs = 2_000;
-/** To a class of ours an attempt costs little, and somebody may be waiting. */
-const longestOwnAwayMs = 250;
+/** Events after which the cursor is stored without waiting for its time. */
+const checkpointEvents = 5_000;
+/** While nothing happens, how often it is looked whether somebody else has changed something. */
+const idleMs = 500;
+const faultPauseMs = 500;
+/** What the stop of a run leaves pushes under way. Longer ones are cut off, and made again by the next run. */
+const drainMs = 3_000;
+/** Attempts that wait to be recorded; with more, the database is away, and so are pushes. */
+const mostAttemptsWaiting = 10_000;
+
+/** How a run ended. */
+export type RunEnd = "stopped" | "replayed";
 
 /**
- * Delivers the log to one subscriber, at least once and in order per key.
+ * Delivers the log to one subscriber, at least once and in order per lane.
  *
- * An event is, in turn: read → under way → acknowledged; or → parked (it failed; so do those behind it with its key)
- * → acknowledged, or dead when its attempts are spent. An endpoint that does not answer at all halts the subscription
- * with the events under way kept, until it answers; the event at which that happens again and again is parked.
- * The cursor passes an event only when it is acknowledged, parked in the database, or dead.
+ * An event is, in turn: read → under way → acknowledged; or → parked (it failed; so do those behind it in its lane) →
+ * acknowledged, or dead when its attempts are spent. An endpoint that does not answer at all halts the subscription with
+ * its events kept, until it answers; an event that it never answers is parked. The cursor passes an event only when it is
+ * acknowledged, parked in the database, or dead.
+ *
+ * Everything runs through `#pump`, which never waits: it reads ahead, brings back what is due, and begins pushes, as far as
+ * each may go, and is called whenever something has happened. One timer stands for the next thing that time alone changes.
+ *
+ * A run is `running` → `halted` (410: until somebody stops it) → `draining` (its signal has aborted: no push begins) →
+ * over; or `failed` at once, when its lease is lost or on a fault of our own: nothing more is stored then.
  */
 export class SubscriptionRunner {
   readonly #parts: RunnerParts;
   readonly #subscription: Subscription;
   readonly #target: PushTarget;
-  readonly #settings: DeliverySettings;
-  readonly #lanes = new KeyLanes();
-  #parked = new ParkedKeys([]);
-  #window = new DeliveryWindow(0n);
-  #stored = 0n;
-  #active = 0;
-  #awayFailures = 0;
-  #awayUntilMs = 0;
+  readonly #plan: DeliveryPlan;
+  readonly #state: DeliveryState;
+  readonly #store: DeliveryStore;
+  readonly #dispatcher: Dispatcher;
+  readonly #filler: LogFiller;
+  readonly #reader: ParkedReader;
+  readonly #settling: SettleParts;
   readonly #suspicions = new Suspicions();
-  #disabled = false;
-  #wake = Promise.withResolvers<void>();
+  readonly #failures: FailureLog;
+  readonly #cutOff = new AbortController();
+  readonly #over = Promise.withResolvers<RunEnd>();
+  #mode: "running" | "halted" | "draining" | "failed" = "running";
+  #revision: bigint;
+  #endedSinceCheckpoint = 0;
+  #lastCheckpointMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #drainTimer: NodeJS.Timeout | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+  #isPumping = false;
+  #readAgainAtMs = 0;
+  #isReadingHeads = false;
 
-  constructor(parts: RunnerParts, subscription: Subscription, target: PushTarget) {
+  constructor(
+    parts: RunnerParts,
+    subscription: Subscription,
+    target: PushTarget,
+    matches: EventPredicate,
+    fence: CursorFence,
+    cursor: CursorState,
+  ) {
     this.#parts = parts;
     this.#subscription = subscription;
     this.#target = target;
-    this.#settings = deliverySettings(subscription.delivery);
+    this.#plan = planDelivery(subscription);
+    this.#revision = cursor.revision;
+    this.#state = createDeliveryState(this.#plan, cursor.seq);
+    this.#store = new DeliveryStore(parts, this.#state, fence, cursor.revision, {
+      fail: (error) => this.#fail(error),
+      changed: this.#pump,
+    });
+    this.#dispatcher = new Dispatcher(this.#state, target.own, performance.now());
+    this.#filler = new LogFiller(parts, subscription, matches, this.#state, this.#store);
+    this.#reader = new ParkedReader(parts, this.#state, this.#store, this.#pump);
+    this.#failures = new FailureLog(parts.logger, this.#plan.name);
+    this.#settling = this.#createSettling();
   }
 
-  /** Runs until the signal aborts; then waits for pushes under way and stores the cursor. */
-  async run(signal: AbortSignal): Promise<void> {
-    const { pool } = this.#parts;
-    const { name } = this.#subscription;
-    // The cursor first: what was parked since it was read is parked again, which does no harm.
-    this.#stored = await readCursor(pool, name);
-    this.#parked = new ParkedKeys(await readParkedKeys(pool, name));
-    this.#window = new DeliveryWindow(this.#stored);
-    const stopListening = this.#parts.log.onAppend(() => this.#wake.resolve());
-    signal.addEventListener("abort", () => this.#wake.resolve(), { once: true });
+  /**
+   * Runs until the signal aborts; then waits a while for pushes under way and stores the cursor. A replay ends by itself.
+   *
+   * @throws QuartetError `lease_lost`; whatever is a fault of our own.
+   */
+  async run(signal: AbortSignal): Promise<RunEnd> {
+    const stopListening = this.#parts.log.onAppend(() => {
+      this.#filler.noteAppend();
+      this.#pump();
+    });
+    const stop = () => this.#drain();
+    signal.addEventListener("abort", stop, { once: true });
     try {
-      await Promise.all([this.#deliver(signal), this.#retryParked(signal), this.#checkpoint(signal)]);
+      await this.#reader.readHeads(() => undefined);
+      if (signal.aborted) this.#drain();
+      this.#pump();
+      return await this.#over.promise;
     } finally {
+      signal.removeEventListener("abort", stop);
       stopListening();
+      clearTimeout(this.#timer);
+      clearTimeout(this.#drainTimer);
+      this.#store.close();
     }
-    await this.#storeCursor();
   }
 
-  async #deliver(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && !this.#disabled) {
-      const before = this.#window.scannedTo;
-      await this.#attempt("read the log", () => this.#fill());
-      this.#dispatch(signal);
-      const more = this.#window.scannedTo > before && this.#window.size < windowEvents;
-      if (!more) await this.#pause(signal);
+  #createSettling(): SettleParts {
+    const { domain, observer } = this.#parts;
+    return {
+      state: this.#state,
+      store: this.#store,
+      reader: this.#reader,
+      isSuspect: ({ event }) => this.#suspicions.isSuspect(event.eventId),
+      forget: ({ event }) => {
+        this.#endedSinceCheckpoint += 1;
+        this.#suspicions.forget(event.eventId);
+      },
+      publicationOf: ({ event }, { replies }) =>
+        sealReplies(domain, this.#plan.publicName, this.#target.own, event, replies),
+      buried: (burial) => {
+        observer.buried(this.#plan.publicName);
+        this.#failures.noteDead(burial);
+      },
+      wake: this.#pump,
+    };
+  }
+
+  readonly #pump = (): void => {
+    if (this.#isPumping || this.#mode === "failed") return;
+    this.#isPumping = true;
+    try {
+      this.#step(performance.now());
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isPumping = false;
     }
-    while (this.#active > 0) await this.#pause(signal, 20);
-  }
+  };
 
-  /** Sleeps until woken by an append or the end of a push, or for a while. */
-  async #pause(signal: AbortSignal, limitMs = idleMs): Promise<void> {
-    const controller = new AbortController();
-    const awayMs = this.#awayUntilMs - performance.now();
-    const timer = delay(awayMs > 0 ? Math.min(awayMs, limitMs) : limitMs, undefined, {
-      signal: controller.signal,
-    });
-    await Promise.race([timer, signal.aborted ? timer : this.#wake.promise]).catch(() => undefined);
-    controller.abort();
-    timer.catch(() => undefined);
-    this.#wake = Promise.withResolvers<void>();
-  }
-
-  async #fill(): Promise<void> {
-    if (this.#window.size >= windowEvents) return;
-    const page = await this.#parts.log.read({
-      after: this.#window.scannedTo,
-      types: this.#subscription.types,
-      limit: pageEvents,
-    });
-    for (const event of page.events) {
-      this.#window.begin(event.seq);
-      this.#lanes.add(event);
+  #step(nowMs: number): void {
+    if (this.#mode === "running") {
+      this.#read(nowMs);
+      this.#dispatch(nowMs);
     }
-    this.#window.scanned(page.scannedTo);
+    this.#checkpoint(nowMs);
+    this.#endReplay();
+    this.#setTimer(nowMs);
   }
 
-  #dispatch(signal: AbortSignal): void {
-    while (
-      !signal.aborted &&
-      this.#active < this.#subscription.concurrency &&
-      performance.now() >= this.#awayUntilMs
-    ) {
-      const event = this.#lanes.take();
-      if (event === undefined) return;
-      this.#active += 1;
-      void this.#deliverOne(event, signal).finally(() => {
-        this.#active -= 1;
-        this.#wake.resolve();
-        this.#dispatch(signal);
+  #read(nowMs: number): void {
+    if (nowMs >= this.#readAgainAtMs && this.#filler.wants) {
+      this.#filler.fill().then(this.#pump, (error: unknown) => {
+        this.#readAgainAtMs = performance.now() + faultPauseMs;
+        this.#failures.noteFault("read the log", error);
+        this.#pump();
       });
     }
+    if (this.#reader.wants(nowMs)) void this.#reader.readDue(nowMs).then(this.#pump);
+    const mayLearnMore = this.#reader.isCut && this.#state.parked.size < mostParkedLanes / 2;
+    if (this.#store.revision !== this.#revision || mayLearnMore) this.#readHeads();
   }
 
-  async #deliverOne(event: LogEvent, signal: AbortSignal): Promise<void> {
-    const ended = await this.#attempt("end a delivery", () => this.#tryDelivery(event));
-    if (ended === true) {
-      this.#lanes.release(event);
-      this.#window.end(event.seq);
-      this.#suspicions.forget(event.eventId);
-      return;
+  /** Somebody else has changed what is parked. */
+  #readHeads(): void {
+    if (this.#isReadingHeads) return;
+    this.#isReadingHeads = true;
+    const { revision } = this.#store;
+    this.#reader
+      .readHeads((laneId) => displaceFresh(this.#settling, laneId))
+      .then(
+        () => {
+          this.#revision = revision;
+        },
+        (error: unknown) => this.#failures.noteFault("read what is parked", error),
+      )
+      .finally(() => {
+        this.#isReadingHeads = false;
+        this.#pump();
+      });
+  }
+
+  #dispatch(nowMs: number): void {
+    if (this.#store.attemptsWaiting >= mostAttemptsWaiting) return;
+    for (let push = this.#dispatcher.next(nowMs); push !== undefined; push = this.#dispatcher.next(nowMs)) {
+      this.#push(push);
     }
-    // What could not be stored is pushed again: nothing ends before it is stored.
-    if (ended === undefined) await delay(idleMs, undefined, { signal }).catch(() => undefined);
-    this.#lanes.giveBack(event);
   }
 
-  /** True when the event is delivered, parked or dead; false when its endpoint is away and it stays the next one. */
-  async #tryDelivery(event: LogEvent): Promise<boolean> {
-    if (this.#parked.has(event.key)) {
-      await this.#park(event, 0, 0, undefined);
-      return true;
-    }
-    const outcome = await this.#push(event, 1);
-    if (outcome.kind === "acknowledged") return true;
-    if (outcome.kind === "away" && !this.#isSuspect(event)) return false;
-    if (outcome.kind === "gone") await this.#disable(outcome);
-    if (outcome.kind === "refused") await this.#bury(event, 1, outcome);
-    else await this.#park(event, 1, backoffMs(this.#settings, 1, outcome.retryAfterMs), outcome);
-    return true;
-  }
-
-  async #push(event: LogEvent, attempt: number): Promise<PushOutcome> {
-    const { name } = this.#subscription;
-    const { timeoutMs } = this.#settings;
-    // A push under way is not cut off by a stop: its own timeout bounds it, and its outcome is worth having.
-    const signal = AbortSignal.timeout(timeoutMs);
-    const outcome = await pushEvent(
-      this.#target,
-      this.#parts.push,
-      { subscription: name, event, attempt, timeoutMs },
-      signal,
+  #push(push: PushUnderWay): void {
+    const events = push.events.map((pending) => ({ event: pending.event, attempt: nextAttempt(pending) }));
+    const { timeoutMs } = this.#plan.settings;
+    const request = { subscription: this.#subscription, events, timeoutMs };
+    pushEvents(this.#target, this.#parts.push, request, this.#cutOff.signal).then(
+      (answer) => this.#ended(push, answer),
+      (error: unknown) => this.#fail(error),
     );
-    if (outcome.kind === "away") await this.#noteAway(event, outcome);
-    else this.#awayFailures = 0;
-    if (outcome.kind !== "acknowledged" && outcome.kind !== "away") {
-      const { status, answer } = outcome;
-      this.#parts.logger.warn(
-        { subscription: name, event: event.eventId, type: event.type, attempt, status, answer },
-        "push failed",
-      );
-    }
-    return outcome;
   }
 
-  async #noteAway(event: LogEvent, failure: PushFailure): Promise<void> {
-    if (this.#awayFailures === 0) {
-      const { status, answer, destination } = failure;
-      this.#parts.logger.warn(
-        { subscription: this.#subscription.name, destination, status, answer },
-        "endpoint is away",
-      );
-    }
-    // Pushes that were under way together fail together: that is one failure of the endpoint.
-    if (performance.now() >= this.#awayUntilMs) {
-      this.#awayFailures += 1;
-      const waitMs = backoffMs(this.#settings, this.#awayFailures, failure.retryAfterMs);
-      const longestMs = this.#target.own ? longestOwnAwayMs : longestAwayMs;
-      this.#awayUntilMs = performance.now() + Math.min(longestMs, Math.max(20, waitMs));
-    }
-    const unreachable = failure.status === 0 && /connect/i.test(failure.answer);
-    this.#suspicions.note(event.eventId, {
-      wellOtherwise: !unreachable && (await isWell(this.#target)),
-      unanswered: !unreachable && failure.status === 0,
-    });
-  }
-
-  #isSuspect(event: LogEvent): boolean {
-    return this.#suspicions.isSuspect(event.eventId);
-  }
-
-  async #park(
-    event: LogEvent,
-    attempts: number,
-    dueInMs: number,
-    failure: PushFailure | undefined,
-  ): Promise<void> {
-    const { pool } = this.#parts;
-    const { name } = this.#subscription;
-    await this.#parked.park(event.key, () => parkEvent(pool, name, event, attempts, dueInMs, failure));
-  }
-
-  async #unpark(event: LogEvent): Promise<void> {
-    this.#suspicions.forget(event.eventId);
-    const { pool } = this.#parts;
-    const { name } = this.#subscription;
-    await this.#parked.release(event.key, async () => !(await hasParked(pool, name, event.key)));
-  }
-
-  async #retryParked(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      if (this.#parked.size > 0 && !this.#disabled && performance.now() >= this.#awayUntilMs) {
-        await this.#attempt("retry parked events", () => this.#retryDue(signal));
-        await this.#attempt("release keys", () => this.#releaseEmpty());
-      }
-      await delay(parkedTickMs, undefined, { signal }).catch(() => undefined);
-    }
-  }
-
-  /** Retries the first event of each parked key while some are due: a key that works again drains at once. */
-  async #retryDue(signal: AbortSignal): Promise<void> {
-    const { pool } = this.#parts;
-    while (!signal.aborted && performance.now() >= this.#awayUntilMs) {
-      const due = await readDueHeads(pool, this.#subscription.name, this.#subscription.concurrency);
-      if (due.length === 0) return;
-      const events = await readLogEvents(
-        pool,
-        due.map((parked) => parked.seq),
-      );
-      const bySeq = new Map(events.map((event) => [event.seq, event]));
-      await Promise.all(
-        due.map(async (parked) => {
-          const event = bySeq.get(parked.seq);
-          if (event !== undefined) await this.#retryOne(event, parked);
-        }),
-      );
-    }
-  }
-
-  /** Keys whose last event went while its answer was lost. */
-  async #releaseEmpty(): Promise<void> {
-    const settled = this.#parked.settled();
-    if (settled.length === 0) return;
-    const { pool } = this.#parts;
-    const { name } = this.#subscription;
-    const parked = new Set(await readParkedKeys(pool, name));
-    const empty = settled.filter((key) => !parked.has(key));
-    for (const key of empty) await this.#parked.release(key, async () => !(await hasParked(pool, name, key)));
-  }
-
-  async #retryOne(event: LogEvent, parked: ParkedEvent): Promise<void> {
-    const attempts = parked.attempts + 1;
-    const outcome = await this.#push(event, attempts);
-    const { pool } = this.#parts;
-    const { name } = this.#subscription;
-    if (outcome.kind === "acknowledged") {
-      await removeParked(pool, name, event.seq);
-      await this.#unpark(event);
+  #ended(push: PushUnderWay, answer: PushAnswer): void {
+    if (this.#mode === "failed") return;
+    if (answer.endpoint === "answered") {
+      this.#settle(push, answer);
       return;
     }
-    // An endpoint that is away says nothing of the event, unless the event is what brings it down.
-    if (outcome.kind === "away" && !this.#isSuspect(event)) return;
-    if (outcome.kind === "gone") await this.#disable(outcome);
-    if (outcome.kind === "refused" || attempts > this.#settings.retry) {
-      await this.#bury(event, attempts, outcome);
-      await this.#unpark(event);
-      return;
-    }
-    const waitMs = backoffMs(this.#settings, attempts, outcome.retryAfterMs);
-    await postponeParked(pool, name, event.seq, attempts, waitMs, outcome);
+    this.#suspect(push, answer).then(
+      () => this.#settle(push, answer),
+      (error: unknown) => this.#fail(error),
+    );
   }
 
-  async #bury(event: LogEvent, attempts: number, failure: PushFailure): Promise<void> {
-    const { pool, domain, logger } = this.#parts;
-    const { name } = this.#subscription;
-    await buryEvent(pool, domain, name, event, attempts, failure);
-    logger.error({ subscription: name, event: event.eventId, type: event.type, attempts }, "dead letter");
+  /** Asks an endpoint of ours that did not judge its events how it is: to tell it from an event that it cannot take. */
+  async #suspect(push: PushUnderWay, answer: PushAnswer): Promise<void> {
+    this.#failures.noteAway(answer);
+    if (answer.endpoint !== "overloaded") return;
+    const misfire = { wellOtherwise: await isWell(this.#target), unanswered: answer.status === 0 };
+    for (const [index, pending] of push.events.entries()) {
+      if (answer.outcomes[index]?.kind === "away") this.#suspicions.note(pending.event.eventId, misfire);
+    }
+  }
+
+  #settle(push: PushUnderWay, answer: PushAnswer): void {
+    // A push may end after the run: nothing is stored then.
+    if (this.#mode === "failed") return;
+    try {
+      this.#parts.onPoint?.("pushed");
+      this.#observe(answer);
+      const blamed = this.#dispatcher.ended(push, answer, performance.now());
+      const gone = answer.outcomes.find((outcome) => outcome.kind === "gone");
+      if (gone?.kind === "gone") this.#halt(gone.destination);
+      settlePush(this.#settling, push.lanes, push.events, answer, blamed);
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#pump();
+    this.#endDrain();
+  }
+
+  #observe(answer: PushAnswer): void {
+    if (answer.endpoint === "answered") this.#failures.noteAnswered();
+    const counts = new Map<PushOutcome["kind"], number>();
+    for (const outcome of answer.outcomes) {
+      counts.set(outcome.kind, (counts.get(outcome.kind) ?? 0) + 1);
+      if (outcome.kind !== "acknowledged" && outcome.kind !== "away") this.#failures.noteFailed(outcome);
+    }
+    const { observer } = this.#parts;
+    for (const [kind, count] of counts)
+      observer.pushed(this.#plan.publicName, kind, count, answer.durationMs);
   }
 
   /** 410: the subscriber wants no more. Its events stay in the log behind its cursor. */
-  async #disable(failure: PushFailure): Promise<void> {
-    this.#disabled = true;
-    await pauseSubscription(this.#parts.pool, this.#subscription.name);
-    const { destination } = failure;
-    this.#parts.logger.error(
-      { subscription: this.#subscription.name, destination },
-      "endpoint is gone; subscription halted",
+  #halt(destination: string): void {
+    if (this.#mode !== "running") return;
+    this.#mode = "halted";
+    this.#store.pause(`${destination} answered 410 Gone.`);
+    this.#failures.noteGone(destination);
+  }
+
+  #checkpoint(nowMs: number): void {
+    const sinceMs = nowMs - this.#lastCheckpointMs;
+    const isDue = this.#endedSinceCheckpoint > 0 || this.#store.attemptsWaiting > 0;
+    const isLate = sinceMs >= (isDue ? checkpointMs : idleMs);
+    if (!isLate && this.#endedSinceCheckpoint < checkpointEvents) return;
+    this.#lastCheckpointMs = nowMs;
+    this.#endedSinceCheckpoint = 0;
+    this.#store.checkpoint();
+    // The log may belong to an implementation that tells nothing of other processes' appends.
+    if (!isDue) this.#filler.noteAppend();
+  }
+
+  /** A replay has delivered all that it was to. */
+  #endReplay(): void {
+    const { window, parked } = this.#state;
+    if (!this.#filler.isAtEnd || window.size > 0 || parked.size > 0 || this.#reader.isCut) return;
+    if (this.#mode !== "running" || this.#isReadingHeads || this.#store.revision !== this.#revision) return;
+    this.#mode = "draining";
+    this.#finish("replayed");
+  }
+
+  #drain(): void {
+    if (this.#mode === "failed" || this.#mode === "draining") return;
+    this.#mode = "draining";
+    this.#drainTimer = setTimeout(() => this.#cutOff.abort(), drainMs);
+    this.#endDrain();
+  }
+
+  #endDrain(): void {
+    if (this.#mode === "draining" && this.#dispatcher.active === 0) this.#finish("stopped");
+  }
+
+  /** Stores what is left to be stored, for a while: a database that is away does not keep a run from ending. */
+  #finish(end: RunEnd): void {
+    this.#store.checkpoint();
+    const limit = Promise.withResolvers<void>();
+    const timer = setTimeout(limit.resolve, drainMs);
+    Promise.race([this.#store.drain(), limit.promise]).then(() => {
+      clearTimeout(timer);
+      this.#over.resolve(end);
+    }, this.#over.reject);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#mode === "failed") return;
+    this.#mode = "failed";
+    this.#store.close();
+    this.#cutOff.abort();
+    this.#over.reject(error);
+  }
+
+  #setTimer(nowMs: number): void {
+    const atMs = Math.min(
+      this.#lastCheckpointMs + (this.#endedSinceCheckpoint > 0 ? checkpointMs : idleMs),
+      this.#dispatcher.wakeAtMs ?? Number.POSITIVE_INFINITY,
+      this.#state.parked.nextDueMs ?? Number.POSITIVE_INFINITY,
+      this.#readAgainAtMs > nowMs ? this.#readAgainAtMs : Number.POSITIVE_INFINITY,
     );
-  }
-
-  async #checkpoint(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await delay(checkpointMs, undefined, { signal }).catch(() => undefined);
-      await this.#attempt("store the cursor", () => this.#storeCursor());
-    }
-  }
-
-  async #storeCursor(): Promise<void> {
-    const { cursor } = this.#window;
-    if (cursor <= this.#stored) return;
-    await moveCursor(this.#parts.pool, this.#subscription.name, cursor);
-    this.#stored = cursor;
-  }
-
-  /** Runs a step against the events database; a fault is logged and the step is tried again by its loop. */
-  async #attempt<T>(what: string, step: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await step();
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#parts.logger.warn(
-        { subscription: this.#subscription.name, reason },
-        `could not ${what}; trying again`,
-      );
-      return undefined;
-    }
+    if (atMs >= this.#timerAtMs && this.#timer !== undefined) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#timerAtMs = Number.POSITIVE_INFINITY;
+        this.#pump();
+      },
+      Math.max(1, atMs - nowMs),
+    );
   }
 }

@@ -1,10 +1,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { PoolClient } from "pg";
+import { Pool, type PoolClient } from "pg";
 import { createInbox } from "../../src/inbox/create-inbox.ts";
 import type { InboxEvent } from "../../src/inbox/inbox-event.ts";
-import { openPool } from "../../src/pbtable/open-pool.ts";
 import { serveChild } from "../harness/child.ts";
 import { watchUsage } from "../harness/process-usage.ts";
 import type { BenchEvent } from "../peers/peer.ts";
@@ -50,19 +49,15 @@ serveChild({
 });
 
 function openHandler({ databaseUrl, kind, secrets }: ConsumerSettings) {
-  const pool = openPool({
-    url: databaseUrl,
-    applicationName: "bench consumer",
-    maxConnections: connections,
-    statementTimeoutMs: 30_000,
-    onIdleError: () => undefined,
-  });
+  // As a user would: the statements of handlers side by side go out together.
+  const pool = new Pool({ connectionString: databaseUrl, max: connections, pipeline: true });
+  pool.on("error", () => undefined);
   stack.defer(() => pool.end());
   return createInbox({
     pool,
     secrets,
     onError: (error) => console.error(`consumer: ${error instanceof Error ? error.message : String(error)}`),
-    ...(kind === "batch" ? { handleBatch: writeEffects } : { handle: writeEffect }),
+    ...(kind === "batch" ? { handleBatch: writeEffects } : { handle: writeEffect, sideBySide: true }),
   });
 }
 

@@ -1,5 +1,6 @@
 import type { RequestListener } from "node:http";
 import express from "express";
+import { Pool } from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
 import { QuartetError } from "../error/quartet-error.ts";
@@ -34,27 +35,41 @@ function open(options: object = {}): InboxHandler {
   return createInbox({ ...settings, handle, ...options } as InboxOptions);
 }
 
-const hosts: readonly (readonly [string, (inbox: InboxHandler) => RequestListener])[] = [
-  ["node:http", (inbox) => inbox],
-  ["Express", (inbox) => express().post("/events", inbox)],
+/** Whose statements do not wait for one another. */
+let pipelined: Pool;
+beforeAll(() => {
+  pipelined = new Pool({ connectionString: database.url(), max: 4, pipeline: true });
+  // Its connections may still be closing when the database is dropped.
+  pipelined.on("error", () => undefined);
+});
+afterAll(() => pipelined.end());
+
+type Host = readonly [name: string, mount: (inbox: InboxHandler) => RequestListener, options: () => object];
+
+const hosts: readonly Host[] = [
+  ["node:http", (inbox) => inbox, () => ({})],
+  ["node:http, side by side", (inbox) => inbox, () => ({ sideBySide: true })],
+  ["node:http, side by side and pipelined", (inbox) => inbox, () => ({ sideBySide: true, pool: pipelined })],
+  ["Express", (inbox) => express().post("/events", inbox), () => ({})],
   [
     "Express after express.raw()",
     (inbox) =>
       express()
         .use(express.raw({ type: () => true, limit: "8mb" }))
         .post("/events", inbox),
+    () => ({}),
   ],
 ];
 
 const modes: readonly PushMode[] = ["binary", "structured", "batch"];
 
-describe.each(hosts)("an inbox on %s", (name, mount) => {
+describe.each(hosts)("an inbox on %s", (name, mount, options) => {
   let host: TestHost;
   const idOf = (id: string) => `${name.replaceAll(/\W/g, "")}-${id}`;
   const effects = (id: string) => readEffects(database, idOf(id));
 
   beforeAll(async () => {
-    host = await openTestHost(mount(open()));
+    host = await openTestHost(mount(open(options())));
   });
   afterAll(() => host[Symbol.asyncDispose]());
 

@@ -10,6 +10,7 @@ import { type InboxEvent, inboxKeyOf, toInboxEvent } from "./inbox-event.ts";
 import { type CheckedOptions, checkInboxOptions, type InboxOptions } from "./inbox-options.ts";
 import { KeyLanes } from "./key-lanes.ts";
 import { readPush } from "./read-push.ts";
+import { runSideBySide } from "./run-side-by-side.ts";
 import { withinLimit } from "./within-limit.ts";
 
 /** Answers requests of `node:http`, and is an Express handler as it is. */
@@ -73,14 +74,19 @@ function effectsOf(
   { tableName, handlerTimeoutMs }: CheckedOptions,
   onError: EffectSettings["onError"],
 ): EffectSettings {
-  const { pool, handle, handleBatch } = options;
-  const effect: EffectSettings["effect"] =
-    handleBatch !== undefined
-      ? (tx, events) => withinLimit(tx, handlerTimeoutMs, () => handleBatch(tx, events))
-      : async (tx, events) => {
-          for (const event of events) await withinLimit(tx, handlerTimeoutMs, () => handle(tx, event));
-        };
-  return { pool, claim: new ClaimStatement(tableName), effect, onError };
+  const effect = effectOf(options, handlerTimeoutMs);
+  return { pool: options.pool, claim: new ClaimStatement(tableName), effect, onError };
+}
+
+/** The limit is for one call of the handler; of handlers side by side, for all of them. */
+function effectOf(options: InboxOptions, limitMs: number): EffectSettings["effect"] {
+  if (options.handleBatch !== undefined || options.sideBySide === true) {
+    const together = options.handleBatch ?? runSideBySide(options.handle);
+    return (tx, events) => withinLimit(tx, limitMs, () => together(tx, events));
+  }
+  return async (tx, events) => {
+    for (const event of events) await withinLimit(tx, limitMs, () => options.handle(tx, event));
+  };
 }
 
 /** What only reports may not stop a lane. */

@@ -29,6 +29,7 @@ export function headOf(event: LogEvent): MessageInitShape<typeof EventHeadSchema
     traceparent: event.traceparent ?? "",
     commitTime: timestampFromDate(event.committedAt),
     position: event.position ?? "",
+    epoch: event.epoch,
   };
 }
 
@@ -47,13 +48,13 @@ export function toAttempt(record: AttemptRecord): MessageInitShape<typeof Attemp
 /**
  * The event of a dead letter, when the log has dropped it.
  *
- * @param epoch of the log, which letters do not know
+ * @param epoch of the log now, for letters of earlier builds, which do not know it
  */
 export function eventOfLetter(letter: DeadLetter, epoch: number): LogEvent {
   const head = letter.eventHead;
   return {
     seq: letter.sequence,
-    epoch,
+    epoch: head?.epoch || epoch,
     source: head?.source || "main",
     eventId: letter.eventId,
     type: letter.eventType,

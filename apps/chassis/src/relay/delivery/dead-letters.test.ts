@@ -131,11 +131,35 @@ test("an event that the log has dropped is delivered from its letter", async () 
     ids.get("key-0"),
   ]);
   await redriveDeadLetters(delivery.database.pool, { filter: { subscription: subscription.name } }, atOnce);
-  await using _run = delivery.run(subscription);
+  await using _run = delivery.run(subscription, { otherLog: true });
   await delivery.caughtUp(subscription);
   expect(subscriber.acknowledged("key-0")).toEqual(ids.get("key-0"));
   const [push] = subscriber.pushes.filter(({ status }) => status === 204);
   expect(Buffer.from(push?.event.data ?? []).toString()).toBe('{"text":"noted"}');
+});
+
+test("a parked event that the log has dropped is a letter that says so", async () => {
+  const later = { status: 500, headers: { "retry-after": "50" } };
+  await using subscriber = await openTestSubscriber(() => later);
+  const subscription = await delivery.subscribe(subscriber.url);
+  const [eventId] = await delivery.appendEvents([{ key: "lost" }]);
+  const { pool, query } = delivery.database;
+  const parked = () =>
+    query("select from quartet.delivery_parked where subscription = $1", [subscription.name]);
+  {
+    await using _run = delivery.run(subscription);
+    await expect.poll(async () => (await parked()).length).toBe(1);
+  }
+  await query("delete from quartet.event_log where event_id = $1", [eventId]);
+  await query("update quartet.delivery_parked set due_at = now() where subscription = $1", [
+    subscription.name,
+  ]);
+  await using _run = delivery.run(subscription, { otherLog: true });
+  await delivery.caughtUp(subscription);
+  const filter = { subscription: subscription.name };
+  const { messages } = await listDeadLetters(pool, filter, {});
+  expect(messages).toMatchObject([{ eventKey: "lost", lastAnswer: expect.stringContaining("dropped") }]);
+  expect(await redriveDeadLetters(pool, { filter }, atOnce)).toBe(0);
 });
 
 test("letters of a subscription that is gone are not given back to it, and the error says what to do", async () => {

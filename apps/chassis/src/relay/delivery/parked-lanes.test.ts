@@ -57,3 +57,12 @@ test("what others put before a lane's events while those are pushed is next when
   parked.unload("a", { seq: 9n, dueAtMs: 60_000 });
   expect(parked.takeDue(10, 9)).toEqual([{ laneId: "a", seq: 2n }]);
 });
+
+test("lanes that are found again and again are due once", () => {
+  const parked = new ParkedLanes();
+  for (let round = 0; round < 50; round++) {
+    for (let lane = 0; lane < 100; lane++) parked.found(`${lane}`, { seq: 1n, dueAtMs: 100 + lane + round });
+  }
+  expect(parked.nextDueMs).toBe(149);
+  expect(parked.takeDue(1_000, 1_000)).toHaveLength(100);
+});

@@ -18,6 +18,9 @@ interface ParkedLane {
   found: ParkedHead | undefined;
 }
 
+/** Entries of the heap that are outdated, beyond as many as there are lanes, before it is made anew. */
+const mostOutdated = 1_000;
+
 interface DueLane extends ParkedHead {
   readonly lane: ParkedLane;
 }
@@ -125,6 +128,17 @@ export class ParkedLanes {
     const due: DueLane = { seq: head.seq, dueAtMs: head.dueAtMs, lane };
     lane.head = due;
     this.#due.push(due);
+    if (this.#due.size > 2 * this.#lanes.size + mostOutdated) this.#rebuild();
+  }
+
+  #rebuild(): void {
+    this.#due.clear();
+    for (const lane of this.#lanes.values()) {
+      if (lane.head === undefined) continue;
+      const due: DueLane = { seq: lane.head.seq, dueAtMs: lane.head.dueAtMs, lane };
+      lane.head = due;
+      this.#due.push(due);
+    }
   }
 
   /** Entries of the heap whose lane has another head by now. */

@@ -28,7 +28,8 @@ const longestTimerMs = 2 ** 31 - 1;
  * Gives dead letters back to their subscriptions: each becomes a parked event that is due now, with its attempts still to
  * come, in order before whatever of its key has a later sequence and waits. Letters go in the order of their events, some
  * in each transaction; one that somebody else has taken meanwhile is left out, so that two redrives give each back once.
- * Those of which not even the event is known stay.
+ * Those of which not even the event is known stay; and, of a filter that names no subscription, those of subscriptions that
+ * are gone.
  *
  * @returns how many were given back
  * @throws QuartetError `not_found` for a subscription or a letter that there is not; letters before it are given back.
@@ -47,7 +48,7 @@ export async function redriveDeadLetters(
   for await (const letters of selectLetters(pool, selection, atOnce)) {
     const known = letters.filter(({ eventId }) => eventId !== "").slice(0, limit - redriven);
     for (const [name, group] of Map.groupBy(known, ({ subscription }) => subscription)) {
-      redriven += await redriveChunk(pool, name, group);
+      redriven += (await redriveChunk(pool, name, group)) ?? refuseGone(name, selection);
     }
     onProgress?.(redriven);
     if (redriven >= limit) break;
@@ -59,8 +60,21 @@ export async function redriveDeadLetters(
   return redriven;
 }
 
-/** The lock of the cursor's row makes redrives and the subscription's holder follow one another. */
-function redriveChunk(pool: Pool, subscription: string, letters: readonly DeadLetter[]): Promise<number> {
+/** Whoever asked for all of them has not asked for those of this one, which would keep back all behind them. */
+function refuseGone(subscription: string, { filter }: DeadLetterSelection): 0 {
+  if (filter !== undefined && filter.subscription === undefined) return 0;
+  throw noSubscription(subscription);
+}
+
+/**
+ * The lock of the cursor's row makes redrives and the subscription's holder follow one another. Undefined: there is no
+ * such subscription.
+ */
+function redriveChunk(
+  pool: Pool,
+  subscription: string,
+  letters: readonly DeadLetter[],
+): Promise<number | undefined> {
   return runTransaction(pool, async (client) => {
     const cursor = await client.query({
       name: "raise cursor revision",
@@ -68,7 +82,7 @@ function redriveChunk(pool: Pool, subscription: string, letters: readonly DeadLe
       values: [subscription],
     });
     const found = await subscriptionReader(client).get(subscription);
-    if (cursor.rowCount !== 1 || found === undefined) throw noSubscription(subscription);
+    if (cursor.rowCount !== 1 || found === undefined) return undefined;
     const ids = letters.map(({ deadLetterId }) => deadLetterId);
     return giveBack(client, subscription, planDelivery(found).order, ids);
   });

@@ -1,21 +1,22 @@
 import type { Subscription } from "../../gen/quartet/v1/subscription_pb.ts";
 import { pushEvents } from "../push/push-events.ts";
-import type { PushAnswer, PushOutcome } from "../push/push-outcome.ts";
-import { isWell, type PushTarget } from "../push/push-target.ts";
+import type { PushAnswer } from "../push/push-outcome.ts";
+import type { PushTarget } from "../push/push-target.ts";
 import type { EventPredicate } from "../subscription/match-event.ts";
 import type { CursorFence, CursorState } from "./cursor.ts";
 import { type DeliveryPlan, planDelivery } from "./delivery-plan.ts";
 import { createDeliveryState, type DeliveryState } from "./delivery-state.ts";
 import { DeliveryStore } from "./delivery-store.ts";
 import { Dispatcher, type PushUnderWay } from "./dispatcher.ts";
+import { EndpointWatch } from "./endpoint-watch.ts";
 import { FailureLog } from "./failure-log.ts";
 import { LogFiller, mostParkedLanes } from "./log-filler.ts";
 import { ParkedReader } from "./parked-reader.ts";
 import { nextAttempt } from "./pending-event.ts";
+import { PumpTimer } from "./pump-timer.ts";
 import type { RunnerParts } from "./runner-parts.ts";
 import { sealReplies } from "./seal-replies.ts";
 import { displaceFresh, type SettleParts, settlePush } from "./settle-push.ts";
-import { Suspicions } from "./suspicions.ts";
 
 const checkpointMs = 200;
 /** Events after which the cursor is stored without waiting for its time. */
@@ -56,17 +57,16 @@ export class SubscriptionRunner {
   readonly #filler: LogFiller;
   readonly #reader: ParkedReader;
   readonly #settling: SettleParts;
-  readonly #suspicions = new Suspicions();
   readonly #failures: FailureLog;
+  readonly #watch: EndpointWatch;
+  readonly #timer: PumpTimer;
   readonly #cutOff = new AbortController();
   readonly #over = Promise.withResolvers<RunEnd>();
   #mode: "running" | "halted" | "draining" | "failed" = "running";
   #revision: bigint;
   #endedSinceCheckpoint = 0;
   #lastCheckpointMs = 0;
-  #timer: NodeJS.Timeout | undefined;
   #drainTimer: NodeJS.Timeout | undefined;
-  #timerAtMs = Number.POSITIVE_INFINITY;
   #isPumping = false;
   #readAgainAtMs = 0;
   #isReadingHeads = false;
@@ -93,6 +93,8 @@ export class SubscriptionRunner {
     this.#filler = new LogFiller(parts, subscription, matches, this.#state, this.#store);
     this.#reader = new ParkedReader(parts, this.#state, this.#store, this.#pump);
     this.#failures = new FailureLog(parts.logger, this.#plan.name);
+    this.#watch = new EndpointWatch(target, this.#plan.publicName, parts.observer, this.#failures);
+    this.#timer = new PumpTimer(this.#pump);
     this.#settling = this.#createSettling();
   }
 
@@ -116,7 +118,7 @@ export class SubscriptionRunner {
     } finally {
       signal.removeEventListener("abort", stop);
       stopListening();
-      clearTimeout(this.#timer);
+      this.#timer[Symbol.dispose]();
       clearTimeout(this.#drainTimer);
       this.#store.close();
     }
@@ -128,10 +130,10 @@ export class SubscriptionRunner {
       state: this.#state,
       store: this.#store,
       reader: this.#reader,
-      isSuspect: ({ event }) => this.#suspicions.isSuspect(event.eventId),
-      forget: ({ event }) => {
+      isSuspect: (pending) => this.#watch.isSuspect(pending),
+      forget: (pending) => {
         this.#endedSinceCheckpoint += 1;
-        this.#suspicions.forget(event.eventId);
+        this.#watch.forget(pending);
       },
       publicationOf: ({ event }, { replies }) =>
         sealReplies(domain, this.#plan.publicName, this.#target.own, event, replies),
@@ -220,20 +222,10 @@ export class SubscriptionRunner {
       this.#settle(push, answer);
       return;
     }
-    this.#suspect(push, answer).then(
+    this.#watch.suspect(push.events, answer).then(
       () => this.#settle(push, answer),
       (error: unknown) => this.#fail(error),
     );
-  }
-
-  /** Asks an endpoint of ours that did not judge its events how it is: to tell it from an event that it cannot take. */
-  async #suspect(push: PushUnderWay, answer: PushAnswer): Promise<void> {
-    this.#failures.noteAway(answer);
-    if (answer.endpoint !== "overloaded") return;
-    const misfire = { wellOtherwise: await isWell(this.#target), unanswered: answer.status === 0 };
-    for (const [index, pending] of push.events.entries()) {
-      if (answer.outcomes[index]?.kind === "away") this.#suspicions.note(pending.event.eventId, misfire);
-    }
   }
 
   #settle(push: PushUnderWay, answer: PushAnswer): void {
@@ -241,7 +233,7 @@ export class SubscriptionRunner {
     if (this.#mode === "failed") return;
     try {
       this.#parts.onPoint?.("pushed");
-      this.#observe(answer);
+      this.#watch.observe(answer);
       const blamed = this.#dispatcher.ended(push, answer, performance.now());
       const gone = answer.outcomes.find((outcome) => outcome.kind === "gone");
       if (gone?.kind === "gone") this.#halt(gone.destination);
@@ -251,18 +243,6 @@ export class SubscriptionRunner {
     }
     this.#pump();
     this.#endDrain();
-  }
-
-  #observe(answer: PushAnswer): void {
-    if (answer.endpoint === "answered") this.#failures.noteAnswered();
-    const counts = new Map<PushOutcome["kind"], number>();
-    for (const outcome of answer.outcomes) {
-      counts.set(outcome.kind, (counts.get(outcome.kind) ?? 0) + 1);
-      if (outcome.kind !== "acknowledged" && outcome.kind !== "away") this.#failures.noteFailed(outcome);
-    }
-    const { observer } = this.#parts;
-    for (const [kind, count] of counts)
-      observer.pushed(this.#plan.publicName, kind, count, answer.durationMs);
   }
 
   /** 410: the subscriber wants no more. Its events stay in the log behind its cursor. */
@@ -331,16 +311,6 @@ export class SubscriptionRunner {
       this.#state.parked.nextDueMs ?? Number.POSITIVE_INFINITY,
       this.#readAgainAtMs > nowMs ? this.#readAgainAtMs : Number.POSITIVE_INFINITY,
     );
-    if (atMs >= this.#timerAtMs && this.#timer !== undefined) return;
-    clearTimeout(this.#timer);
-    this.#timerAtMs = atMs;
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined;
-        this.#timerAtMs = Number.POSITIVE_INFINITY;
-        this.#pump();
-      },
-      Math.max(1, atMs - nowMs),
-    );
+    this.#timer.set(atMs, nowMs);
   }
 }

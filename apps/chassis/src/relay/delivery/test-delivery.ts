@@ -45,6 +45,8 @@ export interface RunOptions {
   readonly epoch?: bigint;
   readonly upstreams?: Partial<ClassUrls>;
   readonly observer?: RunnerParts["observer"];
+  /** Of another process: it has nothing in memory of what was appended here. */
+  readonly otherLog?: boolean;
 }
 
 export interface TestRun extends AsyncDisposable {
@@ -113,9 +115,10 @@ export async function openTestDelivery(): Promise<TestDelivery> {
       const upstreams = new ClassUpstreams(urls);
       const controller = new AbortController();
       const target = resolveTarget(subscription, upstreams);
+      const other = options.otherLog ? openPostgresLog({ pool }) : undefined;
       const parts: RunnerParts = {
         pool,
-        log,
+        log: other ?? log,
         domain: testDomain,
         push: { domainName: "test", secrets: [secret], registry: testDomain.registry },
         logger,
@@ -134,6 +137,7 @@ export async function openTestDelivery(): Promise<TestDelivery> {
           controller.abort();
           await ended.catch(() => undefined);
           await target[Symbol.asyncDispose]();
+          await other?.[Symbol.asyncDispose]();
           await upstreams[Symbol.asyncDispose]();
         },
       };

@@ -2,12 +2,13 @@ import { InvalidArgumentError } from "commander";
 import { expect, test } from "vitest";
 import {
   oneOf,
+  readCount,
   readDurationMs,
   readRate,
+  readRateLimit,
   readSequence,
   readStart,
   readTime,
-  readWhole,
 } from "./read-option.ts";
 
 test.each([
@@ -34,7 +35,15 @@ test("a time is RFC 3339, or as long before now", () => {
   expect(readTime("2031-05-01T12:00:00Z").toISOString()).toBe("2031-05-01T12:00:00.000Z");
   const hours = (Date.now() - readTime("2h").getTime()) / 3_600_000;
   expect(Math.round(hours)).toBe(2);
-  for (const text of ["", "yesterday", "2031-13-01T00:00:00Z", "12"]) {
+  for (const text of [
+    "",
+    "yesterday",
+    "2031-13-01T00:00:00Z",
+    "12",
+    "0000-01-01",
+    "9999999d",
+    "999999999d",
+  ]) {
     expect(() => readTime(text), text).toThrow(InvalidArgumentError);
   }
 });
@@ -51,16 +60,17 @@ test("a start is now, the beginning, a sequence or a time", () => {
 });
 
 test("numbers are what they look like", () => {
-  expect([readWhole("0"), readRate("0.5"), readSequence("123456789012345678")]).toEqual([
-    0,
+  expect([readCount("1"), readRate("0.5"), readSequence("123456789012345678")]).toEqual([
+    1,
     0.5,
     123456789012345678n,
   ]);
-  for (const read of [readWhole, readRate, readSequence]) {
+  for (const read of [readCount, readRate, readRateLimit, readSequence]) {
     for (const text of ["", "-1", "0x10", "1e3", "NaN", "9".repeat(30)]) {
       expect(() => read(text), text).toThrow(InvalidArgumentError);
     }
   }
-  expect(() => readRate("0")).toThrow(InvalidArgumentError);
+  for (const read of [readRate, readCount]) expect(() => read("0")).toThrow(InvalidArgumentError);
+  expect(readRateLimit("0")).toBe(0);
   expect(() => oneOf("a", "b")("c")).toThrow("It takes one of: a, b.");
 });

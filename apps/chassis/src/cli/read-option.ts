@@ -18,26 +18,36 @@ export function readDurationMs(text: string): number {
   );
 }
 
+/** 0001-01-01T00:00:00Z: messages have no time before. */
+const earliestMs = -62_135_596_800_000;
+
 /** A time by RFC 3339, or a duration before now. */
 export function readTime(text: string): Date {
-  if (/^\d{4}-\d\d-\d\d/.test(text)) {
-    const time = new Date(text);
-    if (!Number.isNaN(time.getTime())) return time;
-  } else if (/^(\d|P)/.test(text)) return new Date(Date.now() - readDurationMs(text));
+  const isTime = /^\d{4}-\d\d-\d\d/.test(text);
+  if (isTime || /^(\d|P)/.test(text)) {
+    const time = new Date(isTime ? text : Date.now() - readDurationMs(text));
+    if (time.getTime() >= earliestMs) return time;
+  }
   throw new InvalidArgumentError(
     "It takes a time such as 2031-05-01T12:00:00Z, or a duration before now such as 2h.",
   );
 }
 
-export function readWhole(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It takes a whole number.");
+/** A whole number from 1. */
+export function readCount(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It takes a whole number from 1.");
 }
 
 export function readRate(text: string): number {
   const rate = Number(text);
   if (/^\d{1,9}(\.\d{1,6})?$/.test(text) && rate > 0) return rate;
   throw new InvalidArgumentError("It takes a number a second, such as 50 or 0.5.");
+}
+
+/** As {@link readRate}; 0: no limit. */
+export function readRateLimit(text: string): number {
+  return text === "0" ? 0 : readRate(text);
 }
 
 export function readSequence(text: string): bigint {

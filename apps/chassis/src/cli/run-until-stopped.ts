@@ -1,3 +1,6 @@
+/** As shells tell of a process that SIGINT has ended. */
+export const stoppedExitCode = 130;
+
 /**
  * Runs `work` until it ends, a SIGINT or SIGTERM arrives, or the process that started this one is gone. A second
  * signal does not wait for a clean stop.
@@ -5,7 +8,7 @@
 export async function runUntilStopped(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const controller = new AbortController();
   const stop = () => {
-    if (controller.signal.aborted) process.exit(130);
+    if (controller.signal.aborted) process.exit(stoppedExitCode);
     controller.abort();
   };
   process.on("SIGINT", stop);

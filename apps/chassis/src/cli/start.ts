@@ -8,6 +8,7 @@ import { type Listener, openListener } from "../edge/listen.ts";
 import { type OpenRuntime, openRuntime } from "../edge/open-runtime.ts";
 import { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
 import { QuartetError } from "../error/quartet-error.ts";
+import { rootReason } from "../error/root-reason.ts";
 import { sqlStateOf, translateDatabaseError } from "../pbtable/translate-error.ts";
 import { runRelay } from "../relay/run-relay.ts";
 import type { Domain } from "../service/domain.ts";
@@ -112,15 +113,10 @@ async function openRuntimePatiently(
 /** What the server says of a login or database that is not there will be the same in half a minute. */
 function refuseWrongLogin(error: unknown): void {
   if (!/^(28|3D000)/.test(sqlStateOf(error) ?? "")) return;
-  throw new QuartetError("failed_precondition", `The database refuses this login: ${rootMessage(error)}.`, {
+  throw new QuartetError("failed_precondition", `The database refuses this login: ${rootReason(error)}.`, {
     cause: error,
     fix: "Check user, password and database in DATABASE_URL and EVENTS_DATABASE_URL.",
   });
-}
-
-function rootMessage(error: unknown): string {
-  if (error instanceof Error && error.cause !== undefined) return rootMessage(error.cause);
-  return error instanceof Error ? error.message : String(error);
 }
 
 async function canReadMain(runtime: OpenRuntime): Promise<boolean> {

@@ -75,7 +75,7 @@ export function translateDatabaseError(error: unknown): unknown {
 }
 
 const connectionFaults =
-  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Connection terminated|not queryable|timeout exceeded when trying|Query read timeout/;
+  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Connection terminated|not queryable|timeout exceeded when trying|timeout expired|Query read timeout/;
 
 /** pg reports a lost connection as a plain Error; its words are all there is to tell it by. */
 function isConnectionFault(error: unknown): boolean {

@@ -1,10 +1,7 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type Command, InvalidArgumentError } from "commander";
-import { QuartetError } from "../../error/quartet-error.ts";
 import {
-  type DeadLetterFilter,
-  DeadLetterFilterSchema,
   DiscardDeadLettersRequestSchema,
   GetDeadLetterRequestSchema,
   ListDeadLettersRequestSchema,
@@ -13,25 +10,19 @@ import {
 } from "../../gen/quartet/v1/relay_admin_pb.ts";
 import { type DeadLetter, DeadLetterSchema } from "../../gen/quartet/v1/subscription_pb.ts";
 import type { DeadLettersHandlers } from "../../relay/admin/dead-letters-service.ts";
-import { readRate, readTime, readWhole } from "../read-option.ts";
+import { readCount, readRate, readTime } from "../read-option.ts";
+import {
+  type ChoiceOptions,
+  chooseLetters,
+  chunkLetters,
+  chunkOf,
+  type FilterOptions,
+  repeatChoices,
+  toFilter,
+} from "./letter-choice.ts";
 import { openOperator } from "./open-operator.ts";
 import { type Column, messageJson, printRows } from "./print-rows.ts";
 
-interface FilterOptions {
-  readonly subscription?: string;
-  readonly type?: string;
-  readonly key?: string;
-  readonly after?: Date;
-  readonly before?: Date;
-  readonly status?: number;
-}
-
-interface ChoiceOptions extends FilterOptions {
-  readonly all?: boolean;
-}
-
-/** What one call redrives or discards: progress is told, and a stop heard, after each. */
-const chunkLetters = 500;
 const pageLetters = 200;
 
 /** `dead-letters list|show|redrive|discard`. */
@@ -40,7 +31,7 @@ export function registerDeadLetters(program: Command): void {
     .command("dead-letters")
     .description("events that could not be delivered: look at them, give them back, or remove them");
   withFilters(letters.command("list").description("list dead letters"))
-    .option("--limit <count>", "so many at most", readWhole, 100)
+    .option("--limit <count>", "so many at most", readCount, 100)
     .option("--json", "print one JSON line a letter")
     .action((options: FilterOptions & { limit: number; json?: boolean }) =>
       openOperator(program, ({ deadLetters }, signal) => listLetters(deadLetters, options, signal)),
@@ -68,11 +59,12 @@ export function registerDeadLetters(program: Command): void {
     .option("--rate <per-second>", "so many a second at most", readRate)
     .action((ids: string[], options: ChoiceOptions & { rate?: number }) =>
       openOperator(program, async ({ deadLetters }, signal) => {
-        const choice = { ...choose(ids, options), rate: options.rate ?? 0, limit: chunkLetters };
-        const request = create(RedriveDeadLettersRequestSchema, choice);
-        await repeat("redriven", signal, async () =>
-          Number((await deadLetters.redriveDeadLetters(request, signal)).redriven ?? 0n),
-        );
+        const { rate = 0 } = options;
+        const choices = chooseLetters(ids, options, chunkOf(rate));
+        await repeatChoices({ what: "redriven", rate }, choices, signal, async (choice) => {
+          const request = create(RedriveDeadLettersRequestSchema, { ...choice, rate });
+          return Number((await deadLetters.redriveDeadLetters(request, signal)).redriven ?? 0n);
+        });
       }),
     );
   withFilters(
@@ -84,13 +76,11 @@ export function registerDeadLetters(program: Command): void {
     .option("--all", "every one")
     .action((ids: string[], options: ChoiceOptions) =>
       openOperator(program, async ({ deadLetters }, signal) => {
-        const request = create(DiscardDeadLettersRequestSchema, {
-          ...choose(ids, options),
-          limit: chunkLetters,
+        const choices = chooseLetters(ids, options, chunkLetters);
+        await repeatChoices({ what: "discarded", rate: 0 }, choices, signal, async (choice) => {
+          const request = create(DiscardDeadLettersRequestSchema, choice);
+          return Number((await deadLetters.discardDeadLetters(request, signal)).discarded ?? 0n);
         });
-        await repeat("discarded", signal, async () =>
-          Number((await deadLetters.discardDeadLetters(request, signal)).discarded ?? 0n),
-        );
       }),
     );
 }
@@ -112,38 +102,6 @@ function withFilters(command: Command): Command {
 function readStatus(text: string): number {
   if (/^(0|[1-5]\d\d)$/.test(text)) return Number(text);
   throw new InvalidArgumentError("It takes an HTTP status, or 0.");
-}
-
-function toFilter(options: FilterOptions): DeadLetterFilter {
-  const { subscription = "", type = "", key = "", after, before, status } = options;
-  return create(DeadLetterFilterSchema, {
-    subscription,
-    eventType: type,
-    eventKey: key,
-    ...(after === undefined ? {} : { deadAfter: timestampFromDate(after) }),
-    ...(before === undefined ? {} : { deadBefore: timestampFromDate(before) }),
-    ...(status === undefined ? {} : { lastStatus: status }),
-  });
-}
-
-/**
- * Never all of them by leaving something out; and never one that dies again after it was redriven.
- *
- * @throws QuartetError `invalid_argument` when nothing says which.
- */
-function choose(deadLetterIds: readonly string[], options: ChoiceOptions) {
-  const { subscription, type, key, after, before, status } = options;
-  const filters = [subscription, type, key, after, before, status].some((filter) => filter !== undefined);
-  if (deadLetterIds.length > 0 && (filters || options.all)) {
-    throw new QuartetError("invalid_argument", "Dead letters are named, or filtered, not both.");
-  }
-  if (deadLetterIds.length === 0 && !filters && !options.all) {
-    throw new QuartetError("invalid_argument", "Nothing says which dead letters.", {
-      fix: "Name them, filter them (--subscription, --type, --key, --after, --before, --status), or give --all.",
-    });
-  }
-  if (deadLetterIds.length > 0) return { deadLetterIds: [...deadLetterIds] };
-  return { filter: toFilter({ ...options, before: before ?? new Date() }) };
 }
 
 async function listLetters(
@@ -175,7 +133,6 @@ const columns: readonly Column<DeadLetter>[] = [
   { title: "LAST ANSWER", cell: (letter) => firstLine(letter.lastAnswer) },
 ];
 
-/** Control characters of an answer must not reach a terminal. */
 function firstLine(text: string): string {
   const line = text.replaceAll(/\p{Cc}+/gu, " ").trim();
   return line.length > 60 ? `${line.slice(0, 59)}…` : line;
@@ -192,14 +149,4 @@ function parseData(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-/** Repeats a step until it does nothing more, and tells how far it is. */
-async function repeat(what: string, signal: AbortSignal, step: () => Promise<number>): Promise<void> {
-  let done = 0;
-  for (let count = await step(); count > 0 && !signal.aborted; count = await step()) {
-    done += count;
-    if (count === chunkLetters) console.error(`${done} ${what}`);
-  }
-  console.log(`${done} ${what}`);
 }

@@ -1,8 +1,6 @@
 import type { Command } from "commander";
 import type { Pool } from "pg";
-import { QuartetError } from "../../error/quartet-error.ts";
 import { openPool } from "../../pbtable/open-pool.ts";
-import { translateDatabaseError } from "../../pbtable/translate-error.ts";
 import {
   createDeadLettersService,
   type DeadLettersHandlers,
@@ -16,6 +14,7 @@ import { declareSubscriptions } from "../../relay/subscription/declare-subscript
 import { loadDomain } from "../load-domain.ts";
 import { projectOf } from "../project-option.ts";
 import { runUntilStopped } from "../run-until-stopped.ts";
+import { explainFault } from "./explain-fault.ts";
 import { type OperatorEnvironment, operatorEnvironment } from "./operator-environment.ts";
 
 /** What commands that operate a deployment work with: the same services that the relay serves by HTTP. */
@@ -44,7 +43,7 @@ export async function openOperator(
     };
     await runUntilStopped((signal) => work(operator, signal));
   } catch (error) {
-    throw error instanceof QuartetError ? error : translateDatabaseError(error);
+    throw explainFault(error);
   } finally {
     await pool.end();
   }

@@ -18,9 +18,14 @@ export function printRows<D extends DescMessage>(
   if (json) for (const row of rows) console.log(JSON.stringify(messageJson(desc, row)));
   else if (rows.length === 0) console.log(none);
   else {
-    const cells = rows.map((row) => columns.map(({ cell }) => cell(row)));
+    const cells = rows.map((row) => columns.map(({ cell }) => printable(cell(row))));
     console.log(formatColumns([columns.map(({ title }) => title), ...cells]));
   }
+}
+
+/** What strangers write, such as keys and answers, must not move the cursor of a terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}+/gu, " ");
 }
 
 /** A message as ProtoJSON, with what is unset left out. */

@@ -31,7 +31,7 @@ export function registerReplay(program: Command): void {
       readStart,
     )
     .option("--until <sequence>", "the last event to deliver (default: the newest now)", readSequence)
-    .option("--rate <per-second>", "so many events a second at most", readRate)
+    .option("--rate <per-second>", "so many events a second at most (default: as the subscription)", readRate)
     .option("--json", "print the replay as one JSON object")
     .action((name: string, options: ReplayOptions) =>
       openOperator(program, async ({ subscriptions }, signal) => {

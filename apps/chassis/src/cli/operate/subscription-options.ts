@@ -9,7 +9,7 @@ import {
   EventFilterSchema,
   type SubscriptionSchema,
 } from "../../gen/quartet/v1/subscription_pb.ts";
-import { collect, oneOf, readDurationMs, readRate, readWhole } from "../read-option.ts";
+import { collect, oneOf, readCount, readDurationMs, readRateLimit } from "../read-option.ts";
 
 /** Values of the options that {@link withSettings} adds. */
 export interface SettingsOptions {
@@ -53,18 +53,22 @@ export function withSettings(command: Command, requires: "endpoint required" | "
       readFilter,
     )
     .option("--mode <mode>", "binary, structured or batch", oneOf("binary", "structured", "batch"))
-    .option("--batch-events <count>", "events a batch at most", readWhole)
-    .option("--batch-wait <duration>", "how long a batch waits for more events", readDurationMs)
+    .option("--batch-events <count>", "events a batch at most (100)", readCount)
+    .option("--batch-wait <duration>", "how long a batch waits for more events (not at all)", readDurationMs)
     .option("--order <order>", "key, none or total", oneOf("key", "none", "total"))
-    .option("--concurrency <count>", "pushes under way at once, at most", readWhole)
-    .option("--rate <per-second>", "events a second, at most", readRate)
-    .option("--retry <count>", "attempts after the first one", readWhole)
-    .option("--backoff-policy <policy>", "linear or exponential", oneOf("linear", "exponential"))
-    .option("--backoff-delay <duration>", "base of the pause between attempts", readDurationMs)
-    .option("--timeout <duration>", "limit of one attempt", readDurationMs)
-    .option("--retry-after-max <duration>", "longest Retry-After that is honoured", readDurationMs)
+    .option("--concurrency <count>", "pushes under way at once, at most (16)", readCount)
+    .option("--rate <per-second>", "events a second, at most; 0: no limit", readRateLimit)
+    .option("--retry <count>", "attempts after the first one, from 1 (10)", readCount)
+    .option(
+      "--backoff-policy <policy>",
+      "linear or exponential (exponential)",
+      oneOf("linear", "exponential"),
+    )
+    .option("--backoff-delay <duration>", "base of the pause between attempts (200ms)", readDurationMs)
+    .option("--timeout <duration>", "limit of one attempt (10s)", readDurationMs)
+    .option("--retry-after-max <duration>", "longest Retry-After that is honoured (60s)", readDurationMs)
     .option("--data <format>", "json or protobuf", oneOf("json", "protobuf"))
-    .option("--max-data <bytes>", "larger data is pushed by reference", readWhole)
+    .option("--max-data <bytes>", "larger data is pushed by reference (1 MiB; 4 MiB to classes)", readCount)
     .option("--replies", "publish the events that answers carry")
     .option("--no-replies", "do not")
     .option("--attempts <which>", "attempts that are kept: failures or all", oneOf("failures", "all"));

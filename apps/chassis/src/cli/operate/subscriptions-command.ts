@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Command } from "commander";
+import { QuartetError } from "../../error/quartet-error.ts";
 import {
   CreateSubscriptionRequestSchema,
   DeleteSubscriptionRequestSchema,
@@ -90,6 +91,7 @@ function registerChanging(program: Command, group: Command): void {
     (name: string, options: SettingsOptions & Printing) =>
       openOperator(program, async ({ subscriptions }, signal) => {
         const { fields, paths } = readSettings(options);
+        if (paths.length === 0) throw nothingGiven();
         const request = create(UpdateSubscriptionRequestSchema, {
           subscription: { ...fields, name },
           updateMask: { paths },
@@ -152,18 +154,22 @@ function registerSecrets(program: Command, group: Command): void {
     .command("rotate-secret")
     .description("sign with a new secret from now on, and with the old one as well for a while")
     .argument("<name>")
-    .option(
-      "--overlap <duration>",
-      "how long the old one signs as well",
-      readDurationMs,
-      readDurationMs("24h"),
-    )
-    .action((name: string, options: { overlap: number }) =>
+    .option("--overlap <duration>", "how long the old one signs as well (24h)", readDurationMs)
+    .action((name: string, { overlap }: { overlap?: number }) =>
       openOperator(program, async ({ subscriptions }, signal) => {
-        const request = create(RotateSecretRequestSchema, { name, overlap: durationFromMs(options.overlap) });
+        const request = create(RotateSecretRequestSchema, {
+          name,
+          ...(overlap === undefined ? {} : { overlap: durationFromMs(overlap) }),
+        });
         printSecrets(await subscriptions.rotateSecret(request, signal));
       }),
     );
+}
+
+function nothingGiven(): QuartetError {
+  return new QuartetError("invalid_argument", "Nothing says what is to be changed.", {
+    fix: "quartet subscriptions update --help shows what can be.",
+  });
 }
 
 function one(group: Command, name: string, description: string): Command {

@@ -20,7 +20,7 @@ export interface TestRelayAdmin extends AsyncDisposable {
   call(verb: string, path: string, json?: unknown): Promise<TestAnswer>;
 }
 
-export interface TestAnswer {
+interface TestAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
@@ -28,7 +28,7 @@ export interface TestAnswer {
   readonly json: any;
 }
 
-export interface TestRequest {
+interface TestRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
 }

@@ -1,9 +1,12 @@
 import { Client, Pool } from "pg";
+import { rootReason } from "../../error/root-reason.ts";
 import { readGauges } from "../admin/read-gauges.ts";
 import { readCaptureRecord } from "../capture/capture-record.ts";
 import { examineSource } from "../capture/examine-source.ts";
 import { type OutboxSource, outboxSources } from "../capture/outbox-source.ts";
 import { readSourceReport } from "../capture/source-report.ts";
+import { describeFault } from "./describe-fault.ts";
+import { examineLogin } from "./examine-login.ts";
 import { examineOutbox } from "./examine-outbox.ts";
 import { examineRelay } from "./examine-relay.ts";
 import type { Finding } from "./finding.ts";
@@ -16,6 +19,14 @@ export interface DeploymentUrls {
 }
 
 const connectMs = 5_000;
+const statementMs = 30_000;
+/** A server that vanished without a word cannot keep its own limit. */
+const silenceMs = 3_000;
+const limits = {
+  connectionTimeoutMillis: connectMs,
+  statement_timeout: statementMs,
+  query_timeout: statementMs + silenceMs,
+};
 
 /**
  * Examines a deployment: its servers, slots, outboxes, log, relays, subscriptions and dead letters. Only reads. What cannot
@@ -28,7 +39,7 @@ export async function examineDeployment(
   const pool = new Pool({
     connectionString: urls.eventsDatabaseUrl,
     max: 2,
-    connectionTimeoutMillis: connectMs,
+    ...limits,
     application_name: "quartet doctor",
   });
   pool.on("error", () => undefined);
@@ -36,21 +47,30 @@ export async function examineDeployment(
     const findings: Finding[] = [];
     for (const source of outboxSources(domainName, urls)) findings.push(...(await examineOne(source, pool)));
     findings.push(...(await orFinding("events", () => examineEvents(urls.eventsDatabaseUrl, pool))));
-    return findings;
+    return withoutTwins(findings);
   } finally {
     await pool.end();
   }
 }
 
-function examineOne(source: OutboxSource, pool: Pool): Promise<readonly Finding[]> {
-  return orFinding(source.name, async () => {
+async function examineOne(source: OutboxSource, pool: Pool): Promise<readonly Finding[]> {
+  const part = source.name;
+  const capture = await orFinding(part, async () => {
     const report = await readSourceReport(source, () => readCaptureRecord(pool, source.name));
-    const part = source.name;
-    return [
-      ...examineSource(report, new Date()).map((finding) => ({ ...finding, part })),
-      ...(await withClient(source.url, (client) => examineOutbox(client, part))),
-    ];
+    return examineSource(report, new Date()).map((finding) => ({ ...finding, part }));
   });
+  const outbox = await orFinding(part, () =>
+    withClient(source.url, async (client) => [
+      ...(await examineLogin(client, part)),
+      ...(await examineOutbox(client, part)),
+    ]),
+  );
+  return [...capture, ...outbox];
+}
+
+/** A server that is away is so for all that is asked of it. */
+function withoutTwins(findings: readonly Finding[]): readonly Finding[] {
+  return [...new Map(findings.map((finding) => [`${finding.part}: ${finding.what}`, finding])).values()];
 }
 
 async function examineEvents(url: string, pool: Pool): Promise<readonly Finding[]> {
@@ -65,21 +85,16 @@ async function orFinding(
   try {
     return await examine();
   } catch (error) {
-    return [{ level: "failure", part, what: `cannot be examined: ${describeError(error)}` }];
+    const { what, fix } = describeFault(error) ?? { what: rootReason(error), fix: undefined };
+    const finding = { level: "failure", part, what: `cannot be examined: ${what}` } as const;
+    return [fix === undefined ? finding : { ...finding, fix }];
   }
-}
-
-function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : "";
-  return `${error.message || error.name}${cause}`;
 }
 
 async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({
     connectionString: url,
-    connectionTimeoutMillis: connectMs,
-    statement_timeout: 30_000,
+    ...limits,
     application_name: "quartet doctor",
   });
   client.on("error", () => undefined);

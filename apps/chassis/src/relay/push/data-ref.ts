@@ -36,8 +36,11 @@ export function parseDataRefToken(seq: bigint, token: string): DataRefToken | un
   const parts = /^(\d{1,12})\.([\w-]{1,1024})\.([\w-]{43})$/.exec(token);
   const [, expires, subscription, signature] = parts ?? [];
   if (expires === undefined || subscription === undefined || signature === undefined) return undefined;
+  const name = Buffer.from(subscription, "base64url").toString();
+  // No subscription is called so, and the database could not even be asked.
+  if (name.includes("\0")) return undefined;
   return {
-    subscription: Buffer.from(subscription, "base64url").toString(),
+    subscription: name,
     seq,
     expires: Number(expires),
     signature,

@@ -15,9 +15,13 @@ import {
 import { checkFilters } from "./check-filter.ts";
 import { refuseFaults, type SubscriptionFault } from "./subscription-fault.ts";
 
-const nameShape = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/;
+/** Each part begins with a letter or a digit: of `a/../b` and `a//b` a URL's path says something else. */
+const nameShape = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/;
+const longestName = 128;
 const typeShape = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/;
 const prefixShape = /^[A-Za-z_][A-Za-z0-9_.]*$/;
+/** Events a second: a limit above it limits nothing. */
+const highestRate = 1_000_000;
 const mostTypes = 1_000;
 const longestType = 255;
 const mebibyte = 1_048_576;
@@ -46,8 +50,8 @@ export function checkSubscription(subscription: Subscription): void {
  * @throws QuartetError `invalid_argument`.
  */
 export function checkName(name: string): void {
-  const fix = `Use up to 128 of A-Z, a-z, 0-9, ".", "_", "/" and "-", such as billing/invoices.`;
-  if (!nameShape.test(name)) {
+  const fix = `Use up to ${longestName} of A-Z, a-z, 0-9, ".", "_", "/" and "-", such as billing/invoices.`;
+  if (name.length > longestName || !nameShape.test(name)) {
     const problem = name === "" ? "is missing" : `is "${name.slice(0, 130)}", which is no name`;
     refuseFaults([{ field: "name", problem, fix }]);
   }
@@ -99,13 +103,18 @@ function checkDelivery({
     ...checkRange("concurrency", concurrency, 0, 1_000),
     ...checkRange("batch.max_events", batch?.maxEvents ?? 0, 0, 1_000),
     ...checkDuration("batch.max_wait", batch?.maxWait, 0, minuteMs),
-    ...checkRange("rate", rate, 0, 1_000_000),
+    ...checkRate(rate),
     ...checkRange("max_data_bytes", maxDataBytes, 0, 64 * mebibyte),
     ...checkRange("delivery.retry", delivery?.retry ?? 0, 0, 1_000),
     ...checkDuration("delivery.backoff_delay", delivery?.backoffDelay, 0, 60 * minuteMs),
     ...checkDuration("delivery.timeout", delivery?.timeout, 1, 10 * minuteMs),
     ...checkDuration("delivery.retry_after_max", delivery?.retryAfterMax, 0, 24 * 60 * minuteMs),
   ];
+}
+
+/** What is wrong with a limit of events a second. */
+export function checkRate(rate: number): SubscriptionFault[] {
+  return checkRange("rate", rate, 0, highestRate);
 }
 
 /** Negated, so that NaN is refused. */

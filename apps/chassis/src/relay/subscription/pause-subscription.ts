@@ -11,7 +11,7 @@ const longestReason = 1_000;
  * @throws QuartetError `not_found`.
  */
 export function pauseSubscription(pool: Pool, name: string, reason: string): Promise<Subscription> {
-  return setPaused(pool, name, true, reason.replaceAll("\0", "").slice(0, longestReason));
+  return setPaused(pool, name, true, reason.replaceAll("\0", "").slice(0, longestReason).toWellFormed());
 }
 
 /**

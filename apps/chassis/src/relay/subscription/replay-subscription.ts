@@ -3,6 +3,7 @@ import type { Pool } from "pg";
 import { QuartetError } from "../../error/quartet-error.ts";
 import type { Subscription } from "../../gen/quartet/v1/subscription_pb.ts";
 import { runTransaction } from "../../pbtable/run-transaction.ts";
+import { checkRate } from "./check-subscription.ts";
 import { insertSubscription } from "./create-subscription.ts";
 import { findStart, type LogEnds, type SubscriptionStart } from "./start-sequence.ts";
 import { refuseFaults } from "./subscription-fault.ts";
@@ -34,9 +35,7 @@ export async function replaySubscription(
   const cursor = await findStart(log, start);
   const head = (await log.readHead()).seq;
   const last = until === undefined || until > head ? head : until;
-  if (rate !== undefined && !(rate >= 0 && Number.isFinite(rate))) {
-    refuseFaults([{ field: "rate", problem: `is ${rate}`, fix: "rate takes 0 or more." }]);
-  }
+  refuseFaults(checkRate(rate ?? 0));
   if (cursor >= last) throw nothingToReplay(cursor, last);
   return runTransaction(pool, async (client) => {
     const live = await lockSubscription(client, name);

@@ -18,13 +18,14 @@ export interface CaptureBatch extends LogBatch {
  * a slot repeats them after a crash, and so does a database that was restored and has written other ones in their place.
  * `checkTo` bounds them: up to there ids are looked up.
  *
+ * @param toEvent undefined for a row that is none, which counts among the rows nevertheless
  * @param checkTo the greatest commit LSN of which events may be in the log, as it was when the stream was opened
  */
 export function createCaptureBatch(
   parts: readonly TransactionPart[],
   place: LogPlace,
   checkTo: Lsn,
-  toEvent: (row: CapturedRow, part: TransactionPart) => CapturedEvent,
+  toEvent: (row: CapturedRow, part: TransactionPart) => CapturedEvent | undefined,
 ): CaptureBatch {
   const events: CapturedEvent[] = [];
   let { point, confirmed } = place;
@@ -33,7 +34,8 @@ export function createCaptureBatch(
   for (const part of parts) {
     const known = part.commitLsn === point.commitLsn ? Math.max(0, point.rows - part.firstRow) : 0;
     for (let row = known; row < part.rows.length; row++) {
-      events.push(toEvent(part.rows[row] as CapturedRow, part)); // within bounds
+      const event = toEvent(part.rows[row] as CapturedRow, part); // within bounds
+      if (event !== undefined) events.push(event);
     }
     point = moveOn(point, part);
     checkIds ||= part.commitLsn <= checkTo;

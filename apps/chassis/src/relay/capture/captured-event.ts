@@ -10,6 +10,14 @@ export interface RowOrigin {
   readonly position: string | undefined;
 }
 
+/** The outbox, by its own name or that of a partition. */
+const outboxRelation = /^quartet\.outbox(_default|_\d{4}_\d{2})?$/;
+
+/** Whether rows of a table are events: somebody may have added others to the publication. */
+export function isOutbox(relation: string): boolean {
+  return outboxRelation.test(relation);
+}
+
 /** The event of a row. */
 export function toCapturedEvent(row: OutboxRow, origin: RowOrigin): CapturedEvent {
   return {

@@ -5,7 +5,7 @@ import type { TransactionPart } from "../replication/transaction-part.ts";
 import type { TransactionStream } from "../replication/transaction-stream.ts";
 import { createCaptureBatch, type LogPlace } from "./capture-batch.ts";
 import type { CaptureStopPoints } from "./capture-stop-points.ts";
-import { type RowOrigin, toCapturedEvent } from "./captured-event.ts";
+import { isOutbox, type RowOrigin, toCapturedEvent } from "./captured-event.ts";
 import { EventOrigins } from "./event-origins.ts";
 import type { OutboxSource } from "./outbox-source.ts";
 
@@ -77,7 +77,8 @@ export class LogWriter {
       parts,
       this.#place,
       this.#checkTo,
-      ({ values }, part) => toCapturedEvent(values, origins.get(part) as RowOrigin), // there is one for each part
+      ({ relation, values }, part) =>
+        isOutbox(relation) ? toCapturedEvent(values, origins.get(part) as RowOrigin) : undefined, // there is one for each part
     );
     if (batch.events.length > 0 || batch.confirmed > this.#place.confirmed) {
       await log.append(fence, batch);

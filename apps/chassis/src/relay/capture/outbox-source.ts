@@ -7,6 +7,8 @@ export interface OutboxSource {
   readonly url: string;
   /** Name of the logical slot: one per outbox and deployment. */
   readonly slot: string;
+  /** The log is in the same database: what takes one back, such as a failover, takes the other back with it. */
+  readonly holdsLog?: boolean;
 }
 
 /** Where its replication comes from. */
@@ -21,6 +23,7 @@ export function outboxSources(
 ): readonly OutboxSource[] {
   const { databaseUrl, eventsDatabaseUrl } = urls;
   const main: OutboxSource = { name: "main", url: databaseUrl, slot: `quartet_${domainName}_main` };
-  if (databaseUrl === eventsDatabaseUrl) return [main];
-  return [main, { name: "events", url: eventsDatabaseUrl, slot: `quartet_${domainName}_events` }];
+  if (databaseUrl === eventsDatabaseUrl) return [{ ...main, holdsLog: true }];
+  const slot = `quartet_${domainName}_events`;
+  return [main, { name: "events", url: eventsDatabaseUrl, slot, holdsLog: true }];
 }

@@ -8,7 +8,7 @@ import type { CaptureStopPoints } from "./capture-stop-points.ts";
 import { type Inspection, inspectSource, type RepairVerdict } from "./inspect-source.ts";
 import { type OutboxSource, replicationOf } from "./outbox-source.ts";
 import { repairFromTable } from "./repair-from-table.ts";
-import { repairReasons } from "./repair-reason.ts";
+import { mayHaveLost, repairReasons } from "./repair-reason.ts";
 
 /** What an outbox is prepared with. */
 export interface PrepareParts {
@@ -62,10 +62,12 @@ function withoutSkipped({ facts, verdict }: Inspection): Inspection {
 async function repairSource(
   parts: PrepareParts,
   state: CaptureState,
-  { reason, logWasRestored }: RepairVerdict,
+  verdict: RepairVerdict,
   slot: Inspection["slot"],
 ): Promise<void> {
   const { source, log, fence, signal, logger, observer, stopPoints } = parts;
+  const { reason } = verdict;
+  const logWasRestored = verdict.logWasRestored || (source.holdsLog === true && mayHaveLost(reason));
   logger.warn({ reason, logWasRestored }, `repairing ${source.name} from its outbox table`);
   await log.beginRepair(fence, reason, logWasRestored);
   if (slot === "lost") await recreateSlot(replicationOf(source), signal);

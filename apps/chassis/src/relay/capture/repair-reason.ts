@@ -10,3 +10,16 @@ export const repairReasons = {
   outboxRestored: "the outbox lacks the last captured event: its database was restored from a backup",
   publicationMissing: "the publication was missing when events were written",
 } as const;
+
+/** Those by which a database is not what it was: it may lack its last writes. */
+const reasonsOfLoss: ReadonlySet<string> = new Set([
+  repairReasons.otherSystem,
+  repairReasons.promotion,
+  repairReasons.rewound,
+  repairReasons.outboxRestored,
+]);
+
+/** Whether a log in the outbox' own database may have gone back with it. */
+export function mayHaveLost(reason: string): boolean {
+  return reasonsOfLoss.has(reason);
+}

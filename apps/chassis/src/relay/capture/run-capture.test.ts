@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { createTestLogin } from "../../apply/test-domain.ts";
 import { openTestServer, type TestDatabase, type TestServer } from "../../cluster/postgres/test-database.ts";
 import { createEventId } from "../../outbox/event-id.ts";
@@ -32,6 +32,13 @@ beforeEach(async () => {
   await applyTestSchema(url);
   source = { name: "main", url, slot: `quartet_test_${++number}` };
 });
+// A server has few of them.
+afterEach(() =>
+  database.query(
+    "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1",
+    [source.slot],
+  ),
+);
 
 test("what was published before the slot existed is repaired from the table", async () => {
   await publish(url, 30);
@@ -237,6 +244,76 @@ test("a repair leaves alone what the log has dropped by retention, and brings wh
   const [repair] = capture.repairs;
   // All that was missing, and some of what was dropped: what was published within 10,000 rows of the oldest that is kept.
   expect(repair?.count).toBe(30 + 10_000);
+});
+
+test("a repair of a log that keeps days brings nothing again that it has dropped", async () => {
+  await publish(url, 500, 10);
+  await captureAll(1n);
+  await rotateLog();
+  await publish(url, 40, 10);
+  await captureAll(2n);
+  await database.query("update quartet.event_log set committed_at = committed_at - interval '2 days'");
+  await publish(url, 40, 10);
+  await captureAll(3n);
+  await database.query("select quartet.drop_event_log_segment(interval '0', interval '0')");
+  await publish(url, 30);
+  await database.query("select pg_drop_replication_slot($1)", [source.slot]);
+  await using capture = startCapture(source, database.pool, 4n);
+  await capture.streaming;
+  expect(capture.repairs).toEqual([{ reason: repairReasons.slotMissing, count: 30 }]);
+});
+
+test.each([
+  { holdsLog: true, grown: 1 },
+  { holdsLog: false, grown: 0 },
+])(
+  "a failover of an outbox lets the log's epoch grow where it is in the same database: $holdsLog",
+  async ({ holdsLog, grown }) => {
+    source = { ...source, holdsLog };
+    await publish(url, 3);
+    await captureAll(1n);
+    const epoch = async () =>
+      (await database.query<{ epoch: number }>("select epoch from quartet.event_log_head"))[0]?.epoch ?? 0;
+    const before = await epoch();
+    await database.query("update quartet.event_log_capture set timeline = timeline + 1");
+    expect(await captureAll(2n)).toEqual([{ reason: repairReasons.promotion, count: 0 }]);
+    expect(await epoch()).toBe(before + grown);
+  },
+);
+
+test("rows of other tables in the publication are no events, and hold nothing up", async () => {
+  await database.query("create table other (id int)");
+  await database.query("alter publication quartet_outbox add table other");
+  await using capture = startCapture(source, database.pool, 1n);
+  await capture.streaming;
+  await database.query("insert into other values (1)");
+  await publish(url, 3);
+  await database.query("insert into other select generate_series(1, 2500)");
+  await publish(url, 3);
+  await expectWhole(url, database.pool);
+  expect(await countLogged()).toBe(6);
+});
+
+test("what anybody inserts by hand, and a column that is added meanwhile, hold nothing up", async () => {
+  await using capture = startCapture(source, database.pool, 1n);
+  await capture.streaming;
+  for (const deliverAfter of ["infinity", "-infinity", "12345-01-01", "0044-03-15 BC", "1000-01-01"])
+    await publishDelayed(deliverAfter);
+  await database.query(`insert into quartet.outbox (id, aggregatetype, aggregateid, type, payload)
+    values (gen_random_uuid(), '', '', '', 'null'), ('ffffffff-ffff-ffff-ffff-ffffffffffff', '', '', '', '"x"')`);
+  await database.query("alter table quartet.outbox add column note text default 'x'");
+  await database.query(`insert into quartet.outbox (id, aggregatetype, aggregateid, type, payload, causationid, note)
+    values (gen_random_uuid(), 'a', repeat('\u00fc', 255), 'b', '1', repeat('x', 100000), null)`);
+  await publish(url, 1);
+  await expect.poll(countLogged).toBe(7);
+  expect(capture.repairs).toHaveLength(1);
+  await capture.stop();
+  await database.query("select pg_drop_replication_slot($1)", [source.slot]);
+  await using second = startCapture(source, database.pool, 2n);
+  await second.streaming;
+  expect(second.repairs.map(({ count }) => count)).toEqual([0]);
+  await publish(url, 1);
+  await expect.poll(countLogged).toBe(8);
 });
 
 /** Captures until all is in the log, and tells what was repaired. */

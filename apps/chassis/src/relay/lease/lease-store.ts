@@ -14,7 +14,7 @@ export interface LeaseOwner {
   readonly url: string;
   /** Lifetime of a lease that is not renewed. */
   readonly ttlMs: number;
-  /** It takes no more leases: the others share them without it. */
+  /** It takes no leases now: the others share them without it. */
   readonly leaving: boolean;
 }
 
@@ -106,7 +106,7 @@ select
  */
 export async function claimLeases(
   client: SqlClient,
-  owner: LeaseOwner,
+  owner: Pick<LeaseOwner, "process" | "ttlMs">,
   names: readonly string[],
 ): Promise<readonly HeldLease[]> {
   await client.query({
@@ -136,7 +136,7 @@ returning lease.name, lease.epoch`;
 /** Gives leases back, so that other processes can take them at once. Changes nothing of what somebody else has. */
 export async function freeLeases(
   client: SqlClient,
-  owner: LeaseOwner,
+  owner: Pick<LeaseOwner, "process">,
   leases: readonly HeldLease[],
 ): Promise<void> {
   await client.query({
@@ -149,7 +149,7 @@ where lease.name = freed.name and lease.epoch = freed.epoch and lease.holder = $
 }
 
 /** Says that this process takes no more leases. */
-export async function leaveLeases(client: SqlClient, owner: LeaseOwner): Promise<void> {
+export async function leaveLeases(client: SqlClient, owner: Pick<LeaseOwner, "process">): Promise<void> {
   await client.query({
     name: "leave leases",
     text: "delete from quartet.relay_process where process = $1",

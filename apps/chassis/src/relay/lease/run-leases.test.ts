@@ -143,6 +143,18 @@ describe("leases", () => {
     expect(watch.faults).toEqual([]);
   });
 
+  test("are not shared with a process that does not know yet what is wanted", async () => {
+    const one = keep("one", new Watch());
+    await holding(one, names.length);
+    const two = keep("two", new Watch(), { wanted: () => undefined });
+    const renewals = "select from pg_stat_activity where application_name = 'quartet relay leases'";
+    await expect.poll(async () => (await database.query(renewals)).length, { timeout: waitMs }).toBe(2);
+    const seen = one.ticks.length;
+    await expect.poll(() => one.ticks.length, { timeout: waitMs }).toBeGreaterThan(seen + 10);
+    expect(one.active.size).toBe(names.length);
+    expect(two.active.size).toBe(0);
+  });
+
   test("of a process that stops are another's before they could expire", async () => {
     const watch = new Watch();
     const one = keep("one", watch, { ttlMs: 60_000, renewMs: 50 });

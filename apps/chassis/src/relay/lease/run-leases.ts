@@ -76,7 +76,8 @@ export async function runLeases(settings: LeaseSettings, signal: AbortSignal): P
 
 class LeaseKeeper implements AsyncDisposable {
   readonly #settings: LeaseSettings;
-  #owner: LeaseOwner;
+  readonly #owner: Omit<LeaseOwner, "leaving">;
+  #stopping = false;
   readonly #renewMs: number;
   readonly #endLimitMs: number;
   readonly #connection: LeaseConnection;
@@ -89,7 +90,7 @@ class LeaseKeeper implements AsyncDisposable {
   constructor(settings: LeaseSettings) {
     this.#settings = settings;
     const { process, processUrl: url = "", ttlMs = 2_000 } = settings;
-    this.#owner = { process, url, ttlMs, leaving: false };
+    this.#owner = { process, url, ttlMs };
     this.#renewMs = settings.renewMs ?? ttlMs / 4;
     this.#endLimitMs = settings.endLimitMs ?? 12_000;
     // Two statements that hang one after the other still fit into a lifetime.
@@ -111,7 +112,7 @@ class LeaseKeeper implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#held.giveBackAll();
-    this.#owner = { ...this.#owner, leaving: true };
+    this.#stopping = true;
     await this.#connection.run((client) => leaveLeases(client, this.#owner)).catch(() => undefined);
     const limitMs = performance.now() + this.#endLimitMs + this.#owner.ttlMs;
     while (this.#held.size > 0 && performance.now() < limitMs) {
@@ -163,7 +164,10 @@ class LeaseKeeper implements AsyncDisposable {
     const leases = this.#held.renewable();
     // Before the statement is sent: whenever it is carried out, the lease lives longer than that.
     const deadlineMs = this.#deadlineMs();
-    const census = await this.#connection.run((client) => renewLeases(client, this.#owner, leases));
+    // Whoever cannot take leases yet is given no share of them: nobody would have it.
+    const leaving = this.#stopping || this.#settings.wanted() === undefined;
+    const owner = { ...this.#owner, leaving };
+    const census = await this.#connection.run((client) => renewLeases(client, owner, leases));
     await this.#settings.stopAt?.("after renewal");
     this.#held.renewed(leases, census.renewed, deadlineMs);
     return census;

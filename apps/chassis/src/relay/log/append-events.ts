@@ -53,6 +53,8 @@ export interface CheckedAppend {
  * Appends events and moves the source on as {@link appendNewEvents} does, except those whose ids are known (if asked to
  * look), and puts those whose time has not come aside.
  *
+ * A delayed event whose outbox row was dropped and made again while it waits is the same event: it waits on.
+ *
  * One snapshot is enough: an event moves from the delayed ones to the log in one transaction, and nobody but the holder of
  * the source appends the source's events.
  *
@@ -153,6 +155,7 @@ const appendCheckedSql = `with ${movedSql}, fresh as materialized (
 ), delayed as (
   insert into quartet.event_log_delayed (due_at, source, ${columns})
   select due_at, $1, ${columns} from fresh where due_at > now() and exists (select from moved) order by place
+  on conflict do nothing
 ), head as (
   update quartet.event_log_head set seq = seq + (select count(*) from due) where one and exists (select from moved)
   returning seq, epoch, segment

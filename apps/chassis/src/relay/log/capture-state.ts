@@ -3,6 +3,7 @@ import { QuartetError } from "../../error/quartet-error.ts";
 import type { SqlClient } from "../../pbtable/sql-client.ts";
 import { formatLsn, type Lsn, parseLsn } from "../replication/lsn.ts";
 import type { CapturePoint, CaptureState, RepairEnd, SourceFence } from "./event-log.ts";
+import type { TakenSource } from "./taken-sources.ts";
 
 interface CaptureRow {
   readonly system_id: string | null;
@@ -90,24 +91,33 @@ select from due`,
   requireMoved(result, fence.source);
 }
 
-/** See `EventLog.endRepair`. */
-export async function endRepair(client: SqlClient, fence: SourceFence, end: RepairEnd): Promise<void> {
+/**
+ * See `EventLog.endRepair`. The source must be as this one knows it: an end that was given up comes to run late, perhaps
+ * when the repair was done again and the source has gone on.
+ *
+ * @returns false when it is not.
+ */
+export async function endRepair(client: SqlClient, from: TakenSource, end: RepairEnd): Promise<boolean> {
   const result = await client.query({
     text: `update quartet.event_log_capture set system_id = $3, timeline = $4, commit_lsn = $5, commit_rows = 0,
   confirmed_lsn = $5, repaired_to = $6, repair_due = null, last_repair_at = now(), last_repair_reason = repair_due,
   last_repair_count = $7
-where source = $1 and lease_epoch = $2`,
+where source = $1 and lease_epoch = $2 and repair_due is not null and commit_lsn = $8::pg_lsn and commit_rows = $9::int
+  and last_event_id is not distinct from $10::uuid`,
     values: [
-      fence.source,
-      fence.epoch,
+      from.source,
+      from.epoch,
       end.identity.systemId,
       end.identity.timeline,
       formatLsn(end.confirmed),
       formatLsn(end.repairedTo),
       end.count,
+      formatLsn(from.point.commitLsn),
+      from.point.rows,
+      from.lastEventId ?? null,
     ],
   });
-  requireMoved(result, fence.source);
+  return result.rowCount === 1;
 }
 
 /** Whoever finds another epoch than its own has been succeeded. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
+import { endClient } from "../replication/end-client.ts";
 
 /** Of the database of the log. Its notifications say that somebody appended, not what. */
 export const appendChannel = "quartet_log";
@@ -45,6 +46,6 @@ async function listenOnce(
     onAppend("");
     await ended;
   } finally {
-    await client.end().catch(() => undefined);
+    await endClient(client);
   }
 }

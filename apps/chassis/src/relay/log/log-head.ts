@@ -17,6 +17,7 @@ export class LogHead {
   readonly #client: SqlClient;
   readonly #listeners = new Set<() => void>();
   #seq: bigint | undefined;
+  #epoch: number | undefined;
   #following: Promise<void> | undefined;
 
   constructor(client: SqlClient) {
@@ -28,6 +29,11 @@ export class LogHead {
     return this.#seq;
   }
 
+  /** The log's epoch, as it was seen last. */
+  get epoch(): number | undefined {
+    return this.#epoch;
+  }
+
   onMove(listener: () => void): () => void {
     // Of its own, so that a function that is given twice listens twice.
     const own = () => listener();
@@ -35,8 +41,11 @@ export class LogHead {
     return () => void this.#listeners.delete(own);
   }
 
-  /** Events that this process appended. */
+  /** Events that this process appended. What is known in their places is lost: the database has failed over. */
   added(events: readonly LogEvent[], seq: bigint): void {
+    const [first] = events;
+    const known = first && this.tail.find(first.seq);
+    if (known !== undefined && known.eventId !== first?.eventId) this.movedBack(known.seq - 1n, known.epoch);
     this.tail.add(events);
     this.movedTo(seq);
   }
@@ -51,10 +60,19 @@ export class LogHead {
     else this.#follow(known).finally(() => this.wake());
   }
 
-  /** The database was restored from a backup: what was known is no more. */
-  movedBack(seq: bigint): void {
+  /** The log is in this epoch: when it was in another before, sequences may have been given again. */
+  seen(seq: bigint, epoch: number): void {
+    const other = this.#epoch !== undefined && this.#epoch !== epoch;
+    this.#epoch = epoch;
+    if (other) this.movedBack(seq, epoch);
+    else this.movedTo(seq);
+  }
+
+  /** The database was restored from a backup, or lost its end in a failover: what was known is no more. */
+  movedBack(seq: bigint, epoch: number): void {
     this.tail.clear();
     this.#seq = seq;
+    this.#epoch = epoch;
     this.wake();
   }
 

@@ -53,11 +53,11 @@ where segment = $1 and committed_at >= $2 order by event_log.seq limit 1`,
 /** The head, and how many relay processes live. */
 export async function readPulse(
   client: SqlClient,
-): Promise<{ readonly seq: bigint; readonly processes: number }> {
-  const result = await client.query<{ seq: bigint; processes: number }>({
+): Promise<{ readonly seq: bigint; readonly epoch: number; readonly processes: number }> {
+  const result = await client.query<{ seq: bigint; epoch: number; processes: number }>({
     name: "read log pulse",
-    text: `select seq, (select count(*)::int from quartet.relay_process
+    text: `select seq, epoch, (select count(*)::int from quartet.relay_process
   where seen_at > now() - interval '5 seconds') as processes from quartet.event_log_head`,
   });
-  return result.rows[0] ?? { seq: 0n, processes: 0 };
+  return result.rows[0] ?? { seq: 0n, epoch: 0, processes: 0 };
 }

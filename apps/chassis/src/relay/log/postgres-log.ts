@@ -91,6 +91,9 @@ class PostgresLog implements EventLog, AsyncDisposable {
         return [{ lastEventId: undefined }, undefined];
       }),
     );
+    if (!logWasRestored) return;
+    const { seq, epoch } = await translated(readHead(this.#pool));
+    this.#head.movedBack(seq, epoch);
   }
 
   async appendMissing(fence: SourceFence, events: readonly CapturedEvent[]): Promise<number> {
@@ -106,8 +109,8 @@ class PostgresLog implements EventLog, AsyncDisposable {
 
   async endRepair(fence: SourceFence, end: RepairEnd): Promise<void> {
     await translated(
-      this.#sources.step(fence, async () => {
-        await capture.endRepair(this.#pool, fence, end);
+      this.#sources.step(fence, async (source) => {
+        if (!(await capture.endRepair(this.#pool, source, end))) throw await this.#refusal(source);
         return [{ point: { commitLsn: end.confirmed, rows: 0 } }, undefined];
       }),
     );
@@ -141,7 +144,7 @@ class PostgresLog implements EventLog, AsyncDisposable {
 
   async readHead(): Promise<{ seq: bigint; epoch: number }> {
     const head = await translated(readHead(this.#pool));
-    this.#head.movedTo(head.seq);
+    this.#head.seen(head.seq, head.epoch);
     return head;
   }
 

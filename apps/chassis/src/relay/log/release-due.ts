@@ -32,8 +32,13 @@ async function readNextDue(client: SqlClient): Promise<Date | undefined> {
 from quartet.event_log_delayed order by due_at, place limit 1`,
   });
   const [row] = result.rows;
-  return row === undefined ? undefined : new Date(Date.now() + Math.ceil(row.milliseconds));
+  return row === undefined
+    ? undefined
+    : new Date(Math.min(farFutureMs, Date.now() + Math.ceil(row.milliseconds)));
 }
+
+/** The last time that a Date can be. */
+const farFutureMs = 8.64e15;
 
 const columns =
   "source, event_id, type, key, payload, causationid, correlationid, traceparent, committed_at, position";

@@ -93,6 +93,19 @@ export function describeDelayed(open: () => Promise<LogUnderTest>): void {
       expect(idsOf(await readFrom(log, before))).toEqual([delayed.eventId]);
     });
 
+    test("that are published again while they wait hold nothing up, and are placed once", async () => {
+      const { log } = opened;
+      const source = await takeTestSource(log);
+      const { seq: before } = await log.readHead();
+      const delayed = source.event({ deliverAfter: new Date(Date.now() + 150) });
+      const [one, two] = source.events(2);
+      await source.append([delayed, ...(one ? [one] : [])]);
+      // Its row was dropped from the outbox, by retention or by hand, and made again.
+      await source.append([{ ...delayed, deliverAfter: new Date(Date.now() + 200) }, ...(two ? [two] : [])]);
+      await releaseUntil(log, 1);
+      expect(idsOf(await readFrom(log, before))).toEqual([one?.eventId, two?.eventId, delayed.eventId]);
+    });
+
     test("that a repair finds wait as others do", async () => {
       const { log } = opened;
       const source = await takeTestSource(log);

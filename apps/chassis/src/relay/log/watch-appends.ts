@@ -69,10 +69,10 @@ export class AppendWatch implements AsyncDisposable {
   async #lookOnce(): Promise<void> {
     const { client, head, announcer } = this.#parts;
     const known = head.seq;
-    const { seq, processes } = await readPulse(client);
+    const { seq, epoch, processes } = await readPulse(client);
     announcer.othersLive = processes > 1;
     // Less than what was known before it was asked: not a late answer, but another database.
-    if (known !== undefined && seq < known) head.movedBack(seq);
-    else head.movedTo(seq);
+    if (known !== undefined && seq < known) head.movedBack(seq, epoch);
+    else head.seen(seq, epoch);
   }
 }

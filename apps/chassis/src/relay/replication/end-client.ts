@@ -9,9 +9,15 @@ export async function endClient(client: pg.Client): Promise<void> {
   const limit = new AbortController();
   const late = delay(goodbyeTimeoutMs, "late" as const, { signal: limit.signal }).catch(() => undefined);
   const ended = client.end().catch(() => undefined); // it is gone either way
-  if ((await Promise.race([ended, late])) === "late") {
-    // The types do not declare the connection.
-    (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream.destroy();
-  }
+  if ((await Promise.race([ended, late])) === "late") dropClient(client);
   limit.abort();
+}
+
+/**
+ * Drops the connection without a goodbye: what waits for it fails, a connect too. (One that is told to `end` while it
+ * connects leaves whoever waits for the connect waiting for ever.)
+ */
+export function dropClient(client: pg.Client): void {
+  // The types do not declare the connection.
+  (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream.destroy();
 }

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { captureError } from "./capture-fault.ts";
-import { endClient } from "./end-client.ts";
+import { dropClient, endClient } from "./end-client.ts";
 import { checkSource, type ReplicationSource } from "./replication-source.ts";
 
 /** Creating a slot waits for every older transaction to end; a forgotten one must not hold us for ever. */
@@ -38,8 +38,8 @@ export async function withSourceClient<T>(
     fallback_application_name: `quartet-slot-${source.slot}`,
   });
   client.on("error", () => undefined); // the statement in progress reports it; without a listener the process would end
-  const end = () => void client.end().catch(() => undefined);
-  options.signal?.addEventListener("abort", end, { once: true });
+  const drop = () => dropClient(client);
+  options.signal?.addEventListener("abort", drop, { once: true });
   try {
     options.signal?.throwIfAborted();
     await client.connect();
@@ -48,7 +48,7 @@ export async function withSourceClient<T>(
   } catch (error) {
     throw captureError(`Cannot prepare slot ${source.slot}`, error);
   } finally {
-    options.signal?.removeEventListener("abort", end);
+    options.signal?.removeEventListener("abort", drop);
     await endClient(client);
   }
 }

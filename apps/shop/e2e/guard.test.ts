@@ -178,6 +178,20 @@ describe("the answer to a handler that writes by itself", () => {
   });
 });
 
+/** What the relay owns in the events database. */
+const relayTables = [
+  ...["event_log", "event_log_head", "event_log_capture", "event_log_segment", "event_log_delayed"],
+  ...[
+    "delivery_cursor",
+    "delivery_parked",
+    "delivery_attempt",
+    "relay_lease",
+    "relay_process",
+    "relay_epoch",
+  ],
+  ...["dead_letter", "subscription"],
+];
+
 describe("the logins of the classes", () => {
   const statements: readonly (readonly [login: "micro-events" | "micro" | "nano", sql: string])[] = [
     ...[
@@ -185,7 +199,7 @@ describe("the logins of the classes", () => {
       "update quartet.outbox set payload = '{}'",
       "delete from quartet.outbox",
     ].map((sql) => ["micro-events", sql] as const),
-    ...["log", "cursor", "parked", "dead_letter", "subscription", "capture"].flatMap((table) => [
+    ...relayTables.flatMap((table) => [
       ["micro-events", `select * from quartet.${table}`] as const,
       ["micro-events", `delete from quartet.${table}`] as const,
     ]),

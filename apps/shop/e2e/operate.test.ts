@@ -17,14 +17,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
   await hook?.[Symbol.asyncDispose]();
-  console.log(
-    cluster
-      .logs()
-      .split("\n")
-      .filter((l) => l.includes("relay"))
-      .slice(-60)
-      .join("\n"),
-  );
 });
 
 /** Runs a command of an operator, whose login is the relay's. */

@@ -80,12 +80,18 @@ async function countSteps(domain: Domain, database: TestDatabase): Promise<numbe
   return plans.reduce((sum, plan) => sum + plan.steps.length, 0);
 }
 
+/** In an empty database the platform makes some dozen tables, a step each and all alike: there, every third is enough. */
 const cases = [
-  { title: "an empty database", before: [], next: ruledDomain("later") },
-  { title: "a database of the build before", before: [ruledDomain("first")], next: ruledDomain("later") },
+  { title: "an empty database", before: [], next: ruledDomain("later"), stride: 3 },
+  {
+    title: "a database of the build before",
+    before: [ruledDomain("first")],
+    next: ruledDomain("later"),
+    stride: 1,
+  },
 ];
 
-for (const { title, before, next } of cases) {
+for (const { title, before, next, stride } of cases) {
   const applied = () =>
     withDatabase(before, async (database) => {
       const steps = await countSteps(next, database);
@@ -101,12 +107,12 @@ for (const { title, before, next } of cases) {
     });
   });
 
-  test(`an apply to ${title} that is killed at any step ends right when run again`, {
+  test(`an apply to ${title} that is killed at a step ends right when run again`, {
     timeout: 240_000,
   }, async () => {
     const whole = await applied();
     expect(whole.steps).toBeGreaterThan(5);
-    for (let count = 0; count < whole.steps; count++) {
+    for (let count = 0; count < whole.steps; count += stride) {
       await withDatabase(before, async (database) => {
         await killAt(count, next, database);
         await apply(next, database);

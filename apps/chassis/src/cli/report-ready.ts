@@ -1,3 +1,5 @@
+import { flushCompileCache } from "node:module";
+
 /** What a process tells whoever started it once it works. */
 export interface ReadyReport {
   readonly kind: "ready";
@@ -10,6 +12,8 @@ export interface ReadyReport {
 /** Tells the parent process, when there is one that listens. */
 export function reportReady(report: ReadyReport): void {
   process.send?.(report);
+  // Else the cache is written at the exit alone, which a process that is killed does not come to.
+  flushCompileCache();
 }
 
 /** A database URL without its password, for people. */

@@ -8,6 +8,7 @@ import { repairReasons } from "./repair-reason.ts";
 import type { OutboxSource } from "./run-capture.ts";
 import {
   applyTestSchema,
+  dropSlot,
   expectWhole,
   publish,
   publishLarge,
@@ -33,12 +34,7 @@ beforeEach(async () => {
   source = { name: "main", url, slot: `quartet_test_${++number}` };
 });
 // A server has few of them.
-afterEach(() =>
-  database.query(
-    "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1",
-    [source.slot],
-  ),
-);
+afterEach(() => dropSlot(database, source.slot));
 
 test("what was published before the slot existed is repaired from the table", async () => {
   await publish(url, 30);
@@ -55,7 +51,7 @@ test("a slot that is dropped while nobody captures loses nothing", async () => {
   await expectWhole(url, database.pool);
   await first.stop();
   await publish(url, 40);
-  await database.query("select pg_drop_replication_slot($1)", [source.slot]);
+  await dropSlot(database, source.slot);
   await publish(url, 2);
   await using second = startCapture(source, database.pool, 2n);
   await expectWhole(url, database.pool);
@@ -155,7 +151,7 @@ test("the relay's own login can do all of it", async () => {
   hold.resolve();
   await first.stop();
   await second.stop();
-  await database.query("select pg_drop_replication_slot($1)", [source.slot]);
+  await dropSlot(database, source.slot);
   await using _third = startCapture(relay, pool, 3n);
   await publish(url, 10);
   await expectWhole(url, database.pool);
@@ -238,7 +234,7 @@ test("a repair leaves alone what the log has dropped by retention, and brings wh
   await database.query("select quartet.drop_event_log_segment(interval '0', interval '0')");
   expect(await countLogged()).toBe(12_000);
   await publish(url, 30);
-  await database.query("select pg_drop_replication_slot($1)", [source.slot]);
+  await dropSlot(database, source.slot);
   await using capture = startCapture(source, database.pool, 3n);
   await capture.streaming;
   const [repair] = capture.repairs;
@@ -257,7 +253,7 @@ test("a repair of a log that keeps days brings nothing again that it has dropped
   await captureAll(3n);
   await database.query("select quartet.drop_event_log_segment(interval '0', interval '0')");
   await publish(url, 30);
-  await database.query("select pg_drop_replication_slot($1)", [source.slot]);
+  await dropSlot(database, source.slot);
   await using capture = startCapture(source, database.pool, 4n);
   await capture.streaming;
   expect(capture.repairs).toEqual([{ reason: repairReasons.slotMissing, count: 30 }]);
@@ -308,7 +304,7 @@ test("what anybody inserts by hand, and a column that is added meanwhile, hold n
   await expect.poll(countLogged).toBe(7);
   expect(capture.repairs).toHaveLength(1);
   await capture.stop();
-  await database.query("select pg_drop_replication_slot($1)", [source.slot]);
+  await dropSlot(database, source.slot);
   await using second = startCapture(source, database.pool, 2n);
   await second.streaming;
   expect(second.repairs.map(({ count }) => count)).toEqual([0]);

@@ -5,7 +5,7 @@ import { examineSource } from "./examine-source.ts";
 import { repairReasons } from "./repair-reason.ts";
 import type { OutboxSource } from "./run-capture.ts";
 import { readSourceReport } from "./source-report.ts";
-import { applyTestSchema, publish, startCapture } from "./test-capture.ts";
+import { applyTestSchema, dropSlot, publish, startCapture } from "./test-capture.ts";
 
 let database: TestDatabase;
 let source: OutboxSource;
@@ -41,7 +41,7 @@ test("a capture that goes on is well, at every moment", async () => {
 });
 
 test("a missing slot is a failure that names the repair", async () => {
-  await database.query("select pg_drop_replication_slot($1)", [source.slot]);
+  await dropSlot(database, source.slot);
   const report = await read();
   expect(report.verdict).toEqual({
     kind: "repair",

@@ -3,6 +3,8 @@ import { pino } from "pino";
 import { expect } from "vitest";
 import { applySchema } from "../../apply/apply-schema.ts";
 import { testDomain } from "../../apply/test-domain.ts";
+import { pollUntil } from "../../cluster/postgres/poll-until.ts";
+import type { TestDatabase } from "../../cluster/postgres/test-database.ts";
 import { createEventId } from "../../outbox/event-id.ts";
 import { openPostgresLog } from "../log/postgres-log.ts";
 import { type RelayObserver, silentObserver } from "../relay-observer.ts";
@@ -168,4 +170,21 @@ export async function openWriter(url: string): Promise<TestWriter> {
       await client.end();
     },
   };
+}
+
+/** Drops a slot, if there is one, as soon as the server has noticed that its reader is gone. */
+export async function dropSlot(database: Pick<TestDatabase, "query">, slot: string): Promise<void> {
+  const dropped = await pollUntil(
+    async () => {
+      const [found] = await database.query<{ active: boolean }>(
+        "select active from pg_replication_slots where slot_name = $1",
+        [slot],
+      );
+      if (found === undefined) return true;
+      if (!found.active) await database.query("select pg_drop_replication_slot($1)", [slot]);
+      return undefined;
+    },
+    { timeoutMs: 10_000, intervalMs: 10 },
+  );
+  if (dropped === undefined) throw new Error(`${slot} is still being read`);
 }

@@ -1,17 +1,7 @@
 import { Command } from "commander";
 import { unmendedExitCode } from "../cluster/supervised-process.ts";
 import { QuartetError } from "../error/quartet-error.ts";
-import { registerApply } from "./apply-command.ts";
-import { registerCheck } from "./check-command.ts";
-import { registerDev } from "./dev-command.ts";
-import { registerGenerate } from "./generate-command.ts";
-import { registerInit } from "./init-command.ts";
-import { registerDeadLetters } from "./operate/dead-letters-command.ts";
-import { registerDoctor } from "./operate/doctor-command.ts";
-import { registerReplay } from "./operate/replay-command.ts";
-import { registerSubscriptions } from "./operate/subscriptions-command.ts";
-import { registerPrune } from "./prune-command.ts";
-import { registerServe } from "./serve-commands.ts";
+import { registerNamed } from "./commands.ts";
 
 /** Exit codes that scripts can trust: 1 may pass with time; 2 will not before somebody mends what was said. */
 const exitCodes = { fault: 1, usage: unmendedExitCode } as const;
@@ -27,17 +17,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage;
       throw error;
     });
-  registerInit(program);
-  registerDev(program);
-  registerServe(program);
-  registerSubscriptions(program);
-  registerDeadLetters(program);
-  registerReplay(program);
-  registerDoctor(program);
-  registerApply(program);
-  registerPrune(program);
-  registerGenerate(program);
-  registerCheck(program);
+  await registerNamed(program, argv);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

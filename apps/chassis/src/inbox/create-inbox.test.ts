@@ -48,7 +48,6 @@ type Host = readonly [name: string, mount: (inbox: InboxHandler) => RequestListe
 
 const hosts: readonly Host[] = [
   ["node:http", (inbox) => inbox, () => ({})],
-  ["node:http, side by side", (inbox) => inbox, () => ({ sideBySide: true })],
   ["node:http, side by side and pipelined", (inbox) => inbox, () => ({ sideBySide: true, pool: pipelined })],
   ["Express", (inbox) => express().post("/events", inbox), () => ({})],
   [
@@ -221,6 +220,7 @@ describe("an inbox", () => {
     [{ lanes: 0 }, "lanes"],
     [{ maxBatch: 1.5 }, "maxBatch"],
     [{ table: "inbox" }, "table"],
+    [{ sideBySide: true }, "sideBySide"],
   ])("is none with %o", (options, field) => {
     expect(() => open(options)).toThrow(expect.objectContaining({ code: "invalid_argument", field }));
   });

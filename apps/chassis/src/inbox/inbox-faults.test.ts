@@ -2,6 +2,7 @@ import { Pool } from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { pollUntil } from "../cluster/postgres/poll-until.ts";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
+import { socketOf } from "../pbtable/client-socket.ts";
 import { createInbox, type InboxHandler } from "./create-inbox.ts";
 import type { InboxEvent } from "./inbox-event.ts";
 import type { InboxOptions } from "./inbox-options.ts";
@@ -131,6 +132,30 @@ describe("a handler", () => {
     expect(await tried.promise).toBeInstanceOf(Error);
     expect(await readEffects(database, "late-")).toMatchObject([{ event_id: "late-2" }]);
   });
+
+  test.each([false, true])(
+    "whose statement hangs loses its socket, on a pool with pipeline: %s",
+    async (pipeline) => {
+      const pool = new Pool({ connectionString: database.url(), max: 1, pipeline });
+      pool.on("error", () => undefined);
+      const holder = await database.connect();
+      await holder.query("begin; lock table effect in access exclusive mode");
+      let socket: ReturnType<typeof socketOf>;
+      const handle: InboxOptions["handle"] = (tx, event) => {
+        socket ??= socketOf(tx);
+        return addEffect(tx, event);
+      };
+      const options = { pool, handle, sideBySide: pipeline, handlerTimeoutMs: 200, lanes: 1 };
+      await using host = await openTestHost(open(options as Partial<InboxOptions>));
+      const hung = await push(host.url, "structured", [testEvent(`hung-${pipeline}`)]);
+      expect([hung.status, socket?.destroyed]).toEqual([504, true]);
+      await holder.query("rollback");
+      const again = await push(host.url, "structured", [testEvent(`hung-${pipeline}`)]);
+      expect(again.status).toBe(204);
+      expect(await readEffects(database, `hung-${pipeline}`)).toHaveLength(1);
+      await pool.end();
+    },
+  );
 
   test("that caught an error of the database has no effect, and spoils none", async () => {
     const handle: InboxOptions["handle"] = async (tx, event) => {

@@ -50,8 +50,8 @@ interface PerEvent {
   handle(tx: PoolClient, event: InboxEvent): Promise<void>;
   /**
    * Handlers that share a transaction run side by side, those of one key one after the other: what each waits for, the
-   * others do not. With a pool of `pipeline: true` their statements go to the server together, which halves what an event
-   * costs. Only for handlers that take no savepoint and set nothing for the transaction. By default false.
+   * others do not, and their statements go to the server together. Needs a pool of `pipeline: true`, and handlers that take
+   * no savepoint and set nothing for the transaction. By default false.
    */
   readonly sideBySide?: boolean;
   readonly handleBatch?: never;
@@ -85,6 +85,17 @@ export function checkInboxOptions(options: InboxOptions): CheckedOptions {
     throw new QuartetError("invalid_argument", "An inbox has either handle or handleBatch.", {
       field: "handle",
     });
+  }
+  // One statement at a time is all that other connections of pg take.
+  if (options.sideBySide === true && options.pool.options.pipeline !== true) {
+    throw new QuartetError(
+      "invalid_argument",
+      "Handlers side by side need a pool that sends statements together.",
+      {
+        field: "sideBySide",
+        fix: "Open the pool with pipeline: true.",
+      },
+    );
   }
   const { secrets } = options;
   if (secrets.length === 0) {

@@ -1,5 +1,5 @@
-import type { Writable } from "node:stream";
 import type { PoolClient } from "pg";
+import { socketOf } from "../pbtable/client-socket.ts";
 import type { InboxEvent } from "./inbox-event.ts";
 
 type Handler = (tx: PoolClient, event: InboxEvent) => Promise<void>;
@@ -35,13 +35,10 @@ async function start(handle: Handler, tx: PoolClient, event: InboxEvent): Promis
 
 /**
  * Keeps what is written to the server until it is released, so that the first statements of all handlers go in one write: a
- * write for each costs more than all else that is done here for an event. The socket is pg's own; where it cannot be
- * reached, each statement has its write.
+ * write for each costs more than all else that is done here for an event.
  */
 function holdWrites(tx: PoolClient): () => void {
-  const { stream } =
-    (tx as { readonly connection?: { readonly stream?: Partial<Writable> } }).connection ?? {};
-  if (stream?.cork === undefined || stream.uncork === undefined) return () => undefined;
-  stream.cork();
-  return () => stream.uncork?.();
+  const socket = socketOf(tx);
+  socket?.cork();
+  return () => socket?.uncork();
 }

@@ -1,5 +1,6 @@
 import { Client, type PoolClient } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
+import { socketOf } from "../pbtable/client-socket.ts";
 
 /**
  * Waits for a handler for a limited time. One that does not end loses its connection: what it may still send goes
@@ -14,8 +15,10 @@ export async function withinLimit(
 ): Promise<void> {
   const expired = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    // A pool's connection is a Client, whose end() the type of the pool leaves out.
+    // A pool's connection is a Client, whose end() the type of the pool leaves out. It says that this is meant; but on a
+    // pipelined connection it waits for the very statement that hangs.
     if (client instanceof Client) void client.end().catch(() => undefined);
+    socketOf(client)?.destroy();
     expired.reject(
       new QuartetError("deadline_exceeded", `The event's handler did not end within ${limitMs} ms.`),
     );

@@ -1,6 +1,6 @@
-import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
+import { socketOf } from "../../pbtable/client-socket.ts";
 
 const goodbyeTimeoutMs = 2_000;
 
@@ -18,6 +18,5 @@ export async function endClient(client: pg.Client): Promise<void> {
  * connects leaves whoever waits for the connect waiting for ever.)
  */
 export function dropClient(client: pg.Client): void {
-  // The types do not declare the connection.
-  (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream.destroy();
+  socketOf(client)?.destroy();
 }

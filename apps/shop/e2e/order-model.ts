@@ -24,6 +24,7 @@ export class OrderModel {
   gift = "";
   courier = "";
   floor = 0;
+  #lines = 0;
 
   constructor(orderId: string) {
     this.orderId = orderId;
@@ -32,6 +33,12 @@ export class OrderModel {
   /** Delivered by a member of a oneof that the old build does not know, and in a status that it does not know. */
   get flies(): boolean {
     return this.orderId.endsWith("flies");
+  }
+
+  /** A number no line of this order has had: a line that one load left is not added again by the next. */
+  nextLine(): number {
+    this.#lines += 1;
+    return this.#lines;
   }
 
   record({ what, text = "", number = 0 }: OrderEdit): void {

@@ -22,7 +22,7 @@ export function startRevisions(
   const runClient = async (build: "old" | "new", door: string, model: OrderModel, place: number) => {
     const below = randomFrom(seed + 31 * place + (build === "new" ? 7 : 0));
     for (let count = 1; running; count++) {
-      const edit = sharedEdit(build, model, count, below) ?? ownEdit(build, model, count, below);
+      const edit = sharedEdit(build, model, below) ?? ownEdit(build, model, count, below);
       const path = `${door}/v1/orders/${model.orderId}`;
       const answers = [await trySend("POST", `${path}:revise`, edit)];
       if (count % 3 === 0) answers.push(await trySend("GET", path));
@@ -58,12 +58,12 @@ const badgeNames = ["loyal", "first"];
 const maxOwnLines = 4;
 
 /** In half of the cases an edit of what both builds know. Only who added a line removes it, so that the model knows. */
-function sharedEdit(build: string, model: OrderModel, count: number, below: Below): OrderEdit | undefined {
+function sharedEdit(build: string, model: OrderModel, below: Below): OrderEdit | undefined {
   const lines = [...model.lines.keys()];
   const mine = lines.filter((sku) => sku.startsWith(build));
   if (mine.length > maxOwnLines) return { what: "trim", text: pick(mine, below) };
   const edits = [
-    { what: "addLine", text: `${build}-${count}` },
+    { what: "addLine", text: `${build}-${model.nextLine()}` },
     { what: "score", text: pick(badgeNames, below), number: 1 },
     { what: "count", text: lines.length === 0 ? "none" : pick(lines, below) },
   ];

@@ -217,7 +217,7 @@ describe("an inbox", () => {
   test.each([
     [{ handle: undefined }, "handle"],
     [{ handleBatch: async () => undefined }, "handle"],
-    [{ lanes: 0 }, "lanes"],
+    [{ maxTransactions: 0 }, "maxTransactions"],
     [{ maxBatch: 1.5 }, "maxBatch"],
     [{ table: "inbox" }, "table"],
     [{ sideBySide: true }, "sideBySide"],
@@ -234,7 +234,7 @@ describe("an inbox", () => {
         for (const event of events) await handle(tx, event);
       };
       const own = kind === "handle" ? {} : { handle: undefined, handleBatch };
-      await using host = await openTestHost(open({ ...own, lanes: 1, maxBatch: 4 }));
+      await using host = await openTestHost(open({ ...own, maxTransactions: 1, maxBatch: 4 }));
       const events = Array.from({ length: 10 }, (_, at) => testEvent(`${kind}-${at}`));
       expect((await push(host.url, "batch", events)).status).toBe(204);
       expect(
@@ -250,7 +250,7 @@ describe("an inbox", () => {
       seen.push(events.map(({ id }) => id.slice(-1)).join(""));
       for (const event of events) await handle(tx, event);
     };
-    await using host = await openTestHost(open({ handle: undefined, handleBatch, lanes: 1 }));
+    await using host = await openTestHost(open({ handle: undefined, handleBatch, maxTransactions: 1 }));
     const events = ["a", "b", "c"].map((id) =>
       testEvent(`each-${id}`, id === "b" ? { type: "test.v1.Failing" } : {}),
     );

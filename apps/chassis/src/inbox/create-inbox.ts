@@ -6,9 +6,9 @@ import { Admission } from "./admission.ts";
 import { ClaimStatement } from "./begin-with-claims.ts";
 import { type EffectSettings, settleGroup, type WaitingEvent } from "./claimed-group.ts";
 import { answerPush, type EventOutcome } from "./event-outcome.ts";
+import { GroupQueue } from "./group-queue.ts";
 import { type InboxEvent, inboxKeyOf, toInboxEvent } from "./inbox-event.ts";
 import { type CheckedOptions, checkInboxOptions, type InboxOptions } from "./inbox-options.ts";
-import { KeyLanes } from "./key-lanes.ts";
 import { readPush } from "./read-push.ts";
 import { runSideBySide } from "./run-side-by-side.ts";
 import { withinLimit } from "./within-limit.ts";
@@ -29,8 +29,7 @@ export type InboxHandler = (request: IncomingMessage, response: ServerResponse) 
  *
  * Mount it before body parsers: signatures are over raw bytes. After `express.raw()` it takes the bytes that one kept.
  *
- * Events that arrive while a transaction is under way share the next one of their lane; one bad event among them is undone
- * alone. Of one request, events of one key have their effects in order, and those behind one that failed are answered 425.
+ * Events that arrive while transactions are under way share the next one; one bad event among them is undone alone. Of one request, events of one key have their effects in order, and those behind one that failed are answered 425.
  * Across requests the order is the sender's: a relay does not push a key's next event before the one before is answered.
  * An event that is pushed again does not share its transaction. A client that goes does not stop what it has sent.
  *
@@ -45,8 +44,10 @@ export function createInbox(options: InboxOptions): InboxHandler {
   const onError = guard(options.onError ?? ((error) => console.error("An inbox failed:", error)));
   const admission = new Admission(checked.maxWaitingBytes, checked.rules.maxBodyBytes);
   const effects = effectsOf(options, checked, onError);
-  const lanes = new KeyLanes<WaitingEvent>(checked.lanes, {
+  const queue = new GroupQueue<WaitingEvent>({
+    maxRunning: checked.maxTransactions,
     maxGroup: checked.maxBatch,
+    together: options.handleBatch !== undefined || options.sideBySide === true,
     isAlone: ({ event }) => event.attempt > 1,
     run: (group) => settleGroup(effects, group),
   });
@@ -55,7 +56,7 @@ export function createInbox(options: InboxOptions): InboxHandler {
     try {
       const push = await readPush(request, checked.rules);
       const events = push.events.map((event) => toInboxEvent(event, request.headers));
-      answerPush(response, push, await settleAll(lanes, events, options.consumer));
+      answerPush(response, push, await settleAll(queue, events, options.consumer));
     } finally {
       leave();
     }
@@ -89,7 +90,7 @@ function effectOf(options: InboxOptions, limitMs: number): EffectSettings["effec
   };
 }
 
-/** What only reports may not stop a lane. */
+/** What only reports may not keep a group from being settled. */
 function guard(onError: NonNullable<InboxOptions["onError"]>): NonNullable<InboxOptions["onError"]> {
   return (error, event) => {
     try {
@@ -102,7 +103,7 @@ function guard(onError: NonNullable<InboxOptions["onError"]>): NonNullable<Inbox
 
 /** The outcomes of a push' events, in their order, once all have one. */
 function settleAll(
-  lanes: KeyLanes<WaitingEvent>,
+  queue: GroupQueue<WaitingEvent>,
   events: readonly InboxEvent[],
   consumer: string | undefined,
 ): Promise<readonly EventOutcome[]> {
@@ -117,7 +118,7 @@ function settleAll(
         open -= 1;
         if (open === 0) resolve(outcomes);
       };
-      lanes.add(event.key, { event, inboxKey: inboxKeyOf(event, consumer), failedKeys, settle });
+      queue.add(event.key, { event, inboxKey: inboxKeyOf(event, consumer), failedKeys, settle });
     }
   });
 }

@@ -66,7 +66,7 @@ const transactionsOf = async (prefix: string) =>
 describe("events that come while a transaction is under way", () => {
   test("share the next one, of whatever requests", async () => {
     const stop = openStop();
-    const { listener, queued } = countRequests(open({ handle: stop.handle, lanes: 1 }));
+    const { listener, queued } = countRequests(open({ handle: stop.handle, maxTransactions: 1 }));
     await using host = await openTestHost(listener);
     const send = (id: string, more = {}) => push(host.url, "structured", [testEvent(`share-${id}`, more)]);
     const first = send("0", stopping);
@@ -81,7 +81,7 @@ describe("events that come while a transaction is under way", () => {
   });
 
   test("share none with one that is pushed again", async () => {
-    await using host = await openTestHost(open({ lanes: 1 }));
+    await using host = await openTestHost(open({ maxTransactions: 1 }));
     const attempts = ["1", "1", "2", "1", "1"];
     const events = attempts.map((quartetattempt, at) =>
       testEvent(`again-${at}`, { extensions: { quartetattempt } }),
@@ -121,7 +121,7 @@ describe("a handler", () => {
       await late.promise;
       await addEffect(tx, event).then(tried.resolve, tried.resolve);
     };
-    await using host = await openTestHost(open({ handle, handlerTimeoutMs: 1_000, lanes: 1 }));
+    await using host = await openTestHost(open({ handle, handlerTimeoutMs: 1_000, maxTransactions: 1 }));
     const answer = await push(host.url, "structured", [testEvent("late-1", stopping)]);
     expect([answer.status, await answer.json()]).toEqual([
       504,
@@ -145,7 +145,7 @@ describe("a handler", () => {
         socket ??= socketOf(tx);
         return addEffect(tx, event);
       };
-      const options = { pool, handle, sideBySide: pipeline, handlerTimeoutMs: 200, lanes: 1 };
+      const options = { pool, handle, sideBySide: pipeline, handlerTimeoutMs: 200, maxTransactions: 1 };
       await using host = await openTestHost(open(options as Partial<InboxOptions>));
       const hung = await push(host.url, "structured", [testEvent(`hung-${pipeline}`)]);
       expect([hung.status, socket?.destroyed]).toEqual([504, true]);
@@ -162,7 +162,7 @@ describe("a handler", () => {
       await addEffect(tx, event);
       if (event.type === "test.v1.Stopping") await tx.query("select 1 / 0").catch(() => undefined);
     };
-    await using host = await openTestHost(open({ handle, lanes: 1 }));
+    await using host = await openTestHost(open({ handle, maxTransactions: 1 }));
     const events = [testEvent("caught-1"), testEvent("caught-2", stopping), testEvent("caught-3")];
     expect(await (await push(host.url, "batch", events)).json()).toMatchObject({
       batchItemFailures: [{ itemIdentifier: "caught-2", status: 500 }],
@@ -197,8 +197,8 @@ describe("a handler", () => {
       await Promise.all(met.map(({ promise }) => promise));
       await tx.query(add, [order[1]]);
     };
-    await using host = await openTestHost(open({ handle, lanes: 2 }));
-    // Keys of different lanes.
+    await using host = await openTestHost(open({ handle, maxTransactions: 2 }));
+    // Two keys, and so two transactions.
     const events = [testEvent("deadlock-1", {}, "a"), testEvent("deadlock-2", {}, "b")];
     expect((await push(host.url, "batch", events)).status).toBe(204);
     // PostgreSQL may give up both: each looks for the deadlock by itself.

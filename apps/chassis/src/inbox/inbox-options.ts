@@ -9,7 +9,7 @@ import type { PushRules } from "./read-push.ts";
 export type InboxOptions = InboxSettings & (PerEvent | PerBatch);
 
 interface InboxSettings {
-  /** The database of the effects. It has the inbox' table: see `inboxTableSql`. As many connections as lanes are used. */
+  /** The database of the effects. It has the inbox' table: see `inboxTableSql`. `maxTransactions` of its connections are used. */
   readonly pool: Pool;
   /**
    * Secrets of Standard Webhooks (`whsec_…`): a push is taken when any of them signed it. During rotation, the new one and
@@ -30,8 +30,8 @@ interface InboxSettings {
   readonly maxWaitingBytes?: number;
   /** Events in one transaction, at most. By default 100. */
   readonly maxBatch?: number;
-  /** Transactions at once, at most. By default 4. Events of one key are always in the same lane. */
-  readonly lanes?: number;
+  /** Transactions at once, at most. By default 4. Events of one key are never in two of them. */
+  readonly maxTransactions?: number;
   /** Longest time that the handler may take for one call. By default 10 s; a relay waits no longer by default. */
   readonly handlerTimeoutMs?: number;
   /** Told what was thrown: for an event, or for a push that could not be read. By default it is printed. */
@@ -73,7 +73,7 @@ export interface CheckedOptions {
   readonly tableName: string;
   readonly maxWaitingBytes: number;
   readonly maxBatch: number;
-  readonly lanes: number;
+  readonly maxTransactions: number;
   readonly handlerTimeoutMs: number;
 }
 
@@ -112,7 +112,7 @@ export function checkInboxOptions(options: InboxOptions): CheckedOptions {
     tableName: inboxTableName(options.table),
     maxWaitingBytes: atLeastOne("maxWaitingBytes", options.maxWaitingBytes ?? 64 * mebibyte),
     maxBatch: atLeastOne("maxBatch", options.maxBatch ?? 100),
-    lanes: atLeastOne("lanes", options.lanes ?? 4),
+    maxTransactions: atLeastOne("maxTransactions", options.maxTransactions ?? 4),
     handlerTimeoutMs: atLeastOne("handlerTimeoutMs", options.handlerTimeoutMs ?? 10_000),
   };
 }

@@ -10,14 +10,22 @@ test("begins at eight, or at the subscription's concurrency when that is less", 
   expect([1, 5, 8, 100].map((concurrency) => new AimdWindow(concurrency).size)).toEqual([1, 5, 8, 8]);
 });
 
-test("grows by one with each window of successes, up to the concurrency", () => {
+test("grows by one with each success until the first overload, up to the concurrency", () => {
+  const window = new AimdWindow(20);
+  succeed(window, 8);
+  expect(window.size).toBe(16);
+  succeed(window, 1_000);
+  expect(window.size).toBe(20);
+});
+
+test("grows by one with each window of successes after an overload, up to the concurrency", () => {
   const window = new AimdWindow(10);
-  succeed(window, 7);
-  expect(window.size).toBe(8);
+  window.overloaded(window.begin());
+  expect(window.size).toBe(4);
+  succeed(window, 3);
+  expect(window.size).toBe(4);
   succeed(window, 1);
-  expect(window.size).toBe(9);
-  succeed(window, 9);
-  expect(window.size).toBe(10);
+  expect(window.size).toBe(5);
   succeed(window, 1_000);
   expect(window.size).toBe(10);
 });

@@ -4,8 +4,9 @@ export type WindowTicket = number;
 const firstSize = 8;
 
 /**
- * How many pushes may be under way at an endpoint: grows by one for each window of successes, and is halved when the
- * endpoint is overloaded (additive increase, multiplicative decrease, as in RFC 5681). Pure.
+ * How many pushes may be under way at an endpoint (slow start, additive increase, multiplicative decrease: RFC 5681, section
+ * 3.1). Until the endpoint is overloaded for the first time it grows by one for each success, and so doubles with each
+ * round trip; from then on by one for each window of successes. It is halved when the endpoint is overloaded. Pure.
  *
  * Pushes that were under way together are overloaded together: of those that began before a decrease, none decreases
  * again. Between 1 and the subscription's concurrency.
@@ -35,7 +36,8 @@ export class AimdWindow {
   succeeded(): void {
     if (this.#size >= this.#max) return;
     this.#successes += 1;
-    if (this.#successes < this.#size) return;
+    const isSlowStart = this.#decreases === 0;
+    if (!isSlowStart && this.#successes < this.#size) return;
     this.#successes = 0;
     this.#size += 1;
   }

@@ -72,12 +72,13 @@ export function sendPush(
 
 /**
  * One request and its answer: `sent` → `headers` are in, and the body is read or drained → `ended`. The promise is
- * resolved with the headers, the end or the limit; timer and listener last until `ended`, however it comes.
+ * resolved with the headers, the end or the limit; its timer, and its place among what its signal cuts off, last until
+ * `ended`, however it comes.
  */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #resolve: (answer: WireAnswer) => void;
   readonly #bodyLimit: BodyLimit;
-  readonly #signal: AbortSignal | undefined;
+  readonly #underWay: Set<Exchange> | undefined;
   readonly #deadlineMs: number;
   #timer: NodeJS.Timeout;
   #controller: Dispatcher.DispatchController | undefined;
@@ -96,10 +97,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   ) {
     this.#resolve = resolve;
     this.#bodyLimit = bodyLimit;
-    this.#signal = signal;
+    this.#underWay = signal === undefined ? undefined : underWayOf(signal);
     this.#deadlineMs = performance.now() + timeoutMs;
     this.#timer = setTimeout(this.#timeOut, timeoutMs, timeoutMs);
-    signal?.addEventListener("abort", this.#abort);
+    this.#underWay?.add(this);
   }
 
   /** It may have ended while it waited for a connection: then it does not begin. */
@@ -155,7 +156,9 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#end(new QuartetError("deadline_exceeded", `no whole answer within ${timeoutMs} ms`));
   };
 
-  readonly #abort = (): void => this.#end(cutOff());
+  cutOff(): void {
+    this.#end(cutOff());
+  }
 
   /** Ends it from this side. Its connection goes too: what is still to come would be taken for the next answer. */
   #end(reason: Error, end: BodyEnd = "broken"): void {
@@ -178,8 +181,24 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   #clear(): void {
     clearTimeout(this.#timer);
-    this.#signal?.removeEventListener("abort", this.#abort);
+    this.#underWay?.delete(this);
   }
+}
+
+const underWay = new WeakMap<AbortSignal, Set<Exchange>>();
+
+/** What a signal cuts off. A listener of its own for each exchange would cost as much as signing its push. */
+function underWayOf(signal: AbortSignal): Set<Exchange> {
+  let exchanges = underWay.get(signal);
+  if (exchanges === undefined) {
+    const all = new Set<Exchange>();
+    signal.addEventListener("abort", () => {
+      for (const exchange of all) exchange.cutOff();
+    });
+    underWay.set(signal, all);
+    exchanges = all;
+  }
+  return exchanges;
 }
 
 function cutOff(): QuartetError {

@@ -1,13 +1,12 @@
 import {
   type CloudEvent,
   type EncodedEvents,
-  fromWireAttributes,
   invalidAttribute,
   toWireAttributes,
-  type WireAttributes,
+  WireAttributes,
 } from "./event-attributes.ts";
 import { decodeHeaderValue, encodeHeaderValue } from "./header-value.ts";
-import { type HttpHeaders, pickHeaders } from "./http-headers.ts";
+import { type HttpHeaders, onlyValue } from "./http-headers.ts";
 import { essence } from "./media-type.ts";
 
 const PREFIX = "ce-";
@@ -32,24 +31,36 @@ export function encodeBinary(event: CloudEvent): EncodedEvents {
   return { headers, body: event.data ?? new Uint8Array(0) };
 }
 
-/** Decodes a message in binary mode. Errors name headers. */
-export function decodeBinary(headers: HttpHeaders, body: Uint8Array): CloudEvent {
-  const picked = pickHeaders(headers, (name) => name.startsWith(PREFIX) || name === "content-type");
-  const attributes: WireAttributes = new Map();
-  for (const [name, raw] of picked) {
-    if (name === "content-type") attributes.set("datacontenttype", raw.trim());
-    else attributes.set(name.slice(PREFIX.length), decodeAttribute(name, raw));
+/** Decodes a message in binary mode, whose content type is known. Errors name headers. */
+export function decodeBinary(
+  headers: HttpHeaders,
+  contentType: string | undefined,
+  body: Uint8Array,
+): CloudEvent {
+  const attributes = new WireAttributes();
+  for (const key of Object.keys(headers)) {
+    const header = key.toLowerCase();
+    if (!header.startsWith(PREFIX)) continue;
+    const name = header.slice(PREFIX.length);
+    const raw = onlyValue(header, headers[key], attributes.get(name) !== undefined);
+    if (raw === undefined) continue;
+    const value = decodeAttribute(header, raw);
+    // What needed no decoding is plain.
+    attributes.set(name, value, value === raw);
   }
-  return fromWireAttributes(attributes, body.length === 0 ? undefined : body, (name) => {
-    return name === "datacontenttype" ? "content-type" : PREFIX + name;
-  });
+  if (contentType !== undefined) attributes.set("datacontenttype", contentType.trim());
+  return attributes.toEvent(body.length === 0 ? undefined : body, locate);
 }
 
-function decodeAttribute(name: string, raw: string): string {
-  if (name === `${PREFIX}datacontenttype`) {
-    throw invalidAttribute(name, "must not be sent in binary mode; Content-Type says it");
+function locate(name: string): string {
+  return name === "datacontenttype" ? "content-type" : PREFIX + name;
+}
+
+function decodeAttribute(header: string, raw: string): string {
+  if (header === `${PREFIX}datacontenttype`) {
+    throw invalidAttribute(header, "must not be sent in binary mode; Content-Type says it");
   }
   const value = decodeHeaderValue(raw);
-  if (value === undefined) throw invalidAttribute(name, "is not percent-encoded UTF-8");
+  if (value === undefined) throw invalidAttribute(header, "is not percent-encoded UTF-8");
   return value;
 }

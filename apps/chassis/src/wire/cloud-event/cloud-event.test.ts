@@ -107,6 +107,7 @@ describe("binary mode", () => {
     ["an empty dataschema", { "ce-dataschema": "" }, "ce-dataschema"],
     ["a header twice", { "ce-id": ["1", "2"] }, "ce-id"],
     ["a header in two cases", { "CE-ID": "1" }, "ce-id"],
+    ["a content type in two cases", { "content-type": "text/plain", "Content-Type": "a/b" }, "content-type"],
     ["a ce-datacontenttype", { "ce-datacontenttype": "text/plain" }, "ce-datacontenttype"],
     ["an attribute called data", { "ce-data": "x" }, "ce-data"],
     ["an attribute with a hyphen", { "ce-my-ext": "x" }, "ce-my-ext"],
@@ -230,6 +231,7 @@ describe("structured mode", () => {
     ["another specversion", { specversion: "2.0" }, "specversion"],
     ["a fraction", { ext: 1.5 }, "ext"],
     ["an integer of more than 32 bits", { ext: 2147483648 }, "ext"],
+    ["a boolean as a core attribute", { subject: true }, "subject"],
     ["an object", { ext: {} }, "ext"],
     ["an array", { ext: [] }, "ext"],
     ["an upper-case name", { myExt: "x" }, "myExt"],
@@ -250,6 +252,25 @@ describe("structured mode", () => {
   it("refuses a member that is given twice, however it is spelled", () => {
     const body = JSON.stringify(envelope).replace("}", ',"\\u0069d":"2"}');
     expect(refusal(() => decodeOne(structured, body)).field).toBe("id");
+  });
+
+  it("refuses an integer that is not written as one", () => {
+    for (const number of ["1.0", "1e3", "5E0"]) {
+      const body = JSON.stringify(envelope).replace("}", `,"ext":${number}}`);
+      expect(refusal(() => decodeOne(structured, body)).field).toBe("ext");
+    }
+    const zero = JSON.stringify(envelope).replace("}", ',"ext":-0}');
+    expect(decodeOne(structured, zero).extensions["ext"]).toBe("0");
+  });
+
+  it("finds data under a name with escapes", () => {
+    const body = JSON.stringify(envelope).replace("}", ',"d\\u0061ta" : [1.0, "\\u0061"] }');
+    expect(decodeOne(structured, body).data).toEqual(bytes('[1.0, "\\u0061"]'));
+  });
+
+  it("refuses an attribute whose escapes spell what is forbidden", () => {
+    const body = JSON.stringify(envelope).replace("}", ',"ext":"a\\u0000"}');
+    expect(refusal(() => decodeOne(structured, body)).field).toBe("ext");
   });
 
   it("refuses __proto__ as a name and touches no prototype", () => {
@@ -286,6 +307,33 @@ describe("batched mode", () => {
       expect(sent).toEqual({ "content-type": "application/cloudevents-batch+json; charset=utf-8" });
       expect(decodeCloudEvents(sent, body)).toEqual(events);
     }
+  });
+
+  it("keeps the bytes of data, wherever in the body and in memory they are", () => {
+    const data = ['{"a": [1.50, "}\\"]"]}', '"x"', '{"name":"Jörg 😀"}', "[ ]"];
+    for (const shown of [data, data.filter((json) => /^[ -~]*$/.test(json))]) {
+      const events = shown.map((json) => `{"data" : ${json} ,${JSON.stringify(envelope).slice(1)}`);
+      const message = bytes(`\r\n [ ${events.join(" ,\n ")} ]\n`);
+      for (const before of [0, 7]) {
+        const memory = new Uint8Array(before + message.length + 9);
+        memory.set(message, before);
+        const decoded = decodeCloudEvents(batched, memory.subarray(before, before + message.length));
+        expect(decoded.map((one) => one.data)).toEqual(shown.map(bytes));
+      }
+    }
+  });
+
+  it("takes a body with a byte order mark", () => {
+    const body = bytes(`\ufeff[{"data":{"a":1},${JSON.stringify(envelope).slice(1)}]`);
+    expect(decodeCloudEvents(batched, body)[0]?.data).toEqual(bytes('{"a":1}'));
+  });
+
+  it("names a member that is given twice, also one without a name", () => {
+    const twice = (member: string) => JSON.stringify(envelope).replace("}", `,${member},${member}}`);
+    const first = refusal(() => decodeCloudEvents(batched, bytes(`[${twice('"data":1')}]`)));
+    expect(first.field).toBe("[0].data");
+    const nameless = refusal(() => decodeCloudEvents(batched, bytes(`[${twice('"":1,"x":1')}]`)));
+    expect(nameless.field).toBe("[0].");
   });
 
   it("says which event is wrong", () => {

@@ -2,7 +2,7 @@ import { QuartetError } from "../../error/quartet-error.ts";
 import { decodeBinary } from "./binary-mode.ts";
 import { decodeBatch, decodeStructured } from "./decode-json.ts";
 import type { CloudEvent } from "./event-attributes.ts";
-import { type HttpHeaders, pickHeaders } from "./http-headers.ts";
+import { type HttpHeaders, readHeader } from "./http-headers.ts";
 import { essence, hasOtherCharset } from "./media-type.ts";
 
 /**
@@ -14,10 +14,10 @@ import { essence, hasOtherCharset } from "./media-type.ts";
  * no JSON object or array, `invalid_argument` with the header, attribute or member as `field` for the rest.
  */
 export function decodeCloudEvents(headers: HttpHeaders, body: Uint8Array): readonly CloudEvent[] {
-  const contentType = pickHeaders(headers, (name) => name === "content-type").get("content-type") ?? "";
-  const mode = essence(contentType);
-  if (!mode.startsWith("application/cloudevents")) return [decodeBinary(headers, body)];
-  if (hasOtherCharset(contentType)) throw unsupported("CloudEvents in JSON are UTF-8.");
+  const contentType = readHeader(headers, "content-type");
+  const mode = essence(contentType ?? "");
+  if (!mode.startsWith("application/cloudevents")) return [decodeBinary(headers, contentType, body)];
+  if (hasOtherCharset(contentType ?? "")) throw unsupported("CloudEvents in JSON are UTF-8.");
   if (mode === "application/cloudevents+json") return [decodeStructured(body)];
   if (mode === "application/cloudevents-batch+json") return decodeBatch(body);
   throw unsupported("Of the CloudEvents formats, only JSON and JSON batches are understood.");

@@ -25,22 +25,21 @@ export interface EncodedEvents {
   readonly body: Uint8Array;
 }
 
-/** Attributes by their names on the wire, without data. A map: names are anybody's, and objects without prototype slow. */
-export type WireAttributes = Map<string, string>;
-
 /** Property names of the optional core attributes, by their names on the wire. */
-const OPTIONAL = {
-  subject: "subject",
-  time: "time",
-  datacontenttype: "dataContentType",
-  dataschema: "dataSchema",
-} as const;
-const OPTIONAL_ENTRIES = Object.entries(OPTIONAL);
+const OPTIONAL_ENTRIES = [
+  ["subject", "subject"],
+  ["time", "time"],
+  ["datacontenttype", "dataContentType"],
+  ["dataschema", "dataSchema"],
+] as const;
 
 const REQUIRED = ["id", "source", "type"] as const;
-const CORE: ReadonlySet<string> = new Set([...REQUIRED, ...Object.keys(OPTIONAL)]);
+const CORE: ReadonlySet<string> = new Set([...REQUIRED, ...OPTIONAL_ENTRIES.map(([wire]) => wire)]);
 const RESERVED: ReadonlySet<string> = new Set([...CORE, "specversion", "data"]);
 const NAME = /^[a-z0-9]{1,20}$/;
+/** Names that have been found right: a look here takes a quarter as long as the expression. Few, as strangers choose names too. */
+const knownNames = new Set<string>();
+const maxKnownNames = 100;
 /** What nearly every value is: the other expression takes ten times as long. */
 const PLAIN = /^[\x20-\x7e]*$/;
 // "Type System", String: no control characters, no noncharacters, no half surrogate pairs.
@@ -57,7 +56,7 @@ export function isReserved(name: string): boolean {
  * @throws QuartetError `invalid_argument` with the attribute as `field` when the event is not valid.
  */
 export function toWireAttributes(event: CloudEvent): Readonly<Record<string, string>> {
-  const attributes: WireAttributes = new Map([
+  const attributes = new Map<string, string>([
     ["id", event.id],
     ["source", event.source],
     ["type", event.type],
@@ -70,55 +69,75 @@ export function toWireAttributes(event: CloudEvent): Readonly<Record<string, str
     if (isReserved(name)) throw invalidAttribute(name, "is no extension");
     attributes.set(name, value);
   }
-  checkAttributes(attributes, (name) => name);
+  for (const [name, value] of attributes) {
+    const reason = findFault(name, value, false);
+    if (reason !== undefined) throw invalidAttribute(name, reason);
+  }
   return Object.fromEntries(attributes);
 }
 
-/**
- * The event that attributes of the wire and data make. `locate` says how errors name an attribute.
- *
- * @throws QuartetError `invalid_argument`.
- */
-export function fromWireAttributes(
-  attributes: WireAttributes,
-  data: Uint8Array | undefined,
-  locate: (name: string) => string,
-): CloudEvent {
-  const specversion = attributes.get("specversion");
-  if (specversion === undefined) throw invalidAttribute(locate("specversion"), "is missing");
-  if (specversion !== "1.0") throw invalidAttribute(locate("specversion"), "is not 1.0");
-  checkAttributes(attributes, locate);
-  const extensions: Record<string, string> = Object.create(null);
-  for (const [name, value] of attributes) {
-    if (!RESERVED.has(name)) extensions[name] = value;
+/** The attributes of a message, from which its event is made, by their names on the wire. */
+export class WireAttributes {
+  // Core attributes are taken out at the end: what is left are the extensions.
+  readonly #values: Record<string, string> = Object.create(null);
+  #fault: { readonly name: string; readonly reason: string } | undefined;
+
+  get(name: string): string | undefined {
+    return this.#values[name];
   }
-  const optional: { -readonly [name in "subject" | "time" | "dataContentType" | "dataSchema"]?: string } = {};
-  for (const [wire, property] of OPTIONAL_ENTRIES) {
-    const value = attributes.get(wire);
-    if (value !== undefined) optional[property] = value;
+
+  /** Faults are told by {@link toEvent}: that something is missing is told first. `isPlain`: it holds U+0020–U+007E only. */
+  set(name: string, value: string, isPlain = false): void {
+    this.#values[name] = value;
+    const reason = findFault(name, value, isPlain);
+    if (reason !== undefined) this.#fault ??= { name, reason };
   }
-  const [id = "", source = "", type = ""] = REQUIRED.map((name) => attributes.get(name));
-  return { id, source, type, ...optional, extensions, data };
+
+  /**
+   * The event; nothing can be set after it. `locate` says how errors name an attribute.
+   *
+   * @throws QuartetError `invalid_argument`.
+   */
+  toEvent(data: Uint8Array | undefined, locate: (name: string) => string): CloudEvent {
+    const specversion = this.#take("specversion");
+    if (specversion === undefined) throw invalidAttribute(locate("specversion"), "is missing");
+    if (specversion !== "1.0") throw invalidAttribute(locate("specversion"), "is not 1.0");
+    const [id, source, type] = [this.#take("id"), this.#take("source"), this.#take("type")];
+    if (id === undefined) throw invalidAttribute(locate("id"), "is missing");
+    if (source === undefined) throw invalidAttribute(locate("source"), "is missing");
+    if (type === undefined) throw invalidAttribute(locate("type"), "is missing");
+    if (this.#fault !== undefined) throw invalidAttribute(locate(this.#fault.name), this.#fault.reason);
+    const optional: { -readonly [name in "subject" | "time" | "dataContentType" | "dataSchema"]?: string } =
+      {};
+    for (const [wire, property] of OPTIONAL_ENTRIES) {
+      const value = this.#take(wire);
+      if (value !== undefined) optional[property] = value;
+    }
+    return { id, source, type, ...optional, extensions: this.#values, data };
+  }
+
+  #take(name: string): string | undefined {
+    const value = this.#values[name];
+    if (value !== undefined) delete this.#values[name];
+    return value;
+  }
 }
 
-function checkAttributes(attributes: WireAttributes, locate: (name: string) => string): void {
-  for (const name of REQUIRED) {
-    if (!attributes.has(name)) throw invalidAttribute(locate(name), "is missing");
-  }
-  for (const [name, value] of attributes) {
-    const reason = findFault(name, value);
-    if (reason !== undefined) throw invalidAttribute(locate(name), reason);
-  }
-}
-
-function findFault(name: string, value: string): string | undefined {
-  if (!NAME.test(name) || name === "data") return "is not an attribute name (1 to 20 of a-z and 0-9)";
-  if (!PLAIN.test(value) && FORBIDDEN.test(value))
+function findFault(name: string, value: string, isPlain: boolean): string | undefined {
+  if (!isName(name)) return "is not an attribute name (1 to 20 of a-z and 0-9)";
+  if (!isPlain && !PLAIN.test(value) && FORBIDDEN.test(value))
     return "holds a control character, a noncharacter or half a surrogate pair";
   if (value === "" && CORE.has(name)) return "is empty";
   if (name === "time" && !isTimestamp(value)) return "is not a time as in RFC 3339";
   if (name === "datacontenttype" && !isMediaType(value)) return "is not a media type";
   return undefined;
+}
+
+function isName(name: string): boolean {
+  if (knownNames.has(name)) return true;
+  if (!NAME.test(name) || name === "data") return false;
+  if (knownNames.size < maxKnownNames) knownNames.add(name);
+  return true;
 }
 
 /** An `invalid_argument` error about an attribute, header or member. */

@@ -1,38 +1,46 @@
 /**
- * The pieces of JSON text one level down, as the text they are, so that nothing is lost by parsing and printing. The text
- * must be valid JSON: only then can it be walked by so little.
+ * Where the pieces of JSON text stand one level down, so that they can be taken as the text they are, and nothing is lost
+ * by parsing and printing. The text must be valid JSON: only then can it be walked by so little.
  */
 
 const quote = 0x22;
 const backslash = 0x5c;
 const comma = 0x2c;
 
-/** The elements of an array. */
-export function sliceElements(text: string): string[] {
-  const elements: string[] = [];
-  for (let at = afterBlanks(text, text.indexOf("[") + 1); !isClosing(text.charCodeAt(at)); ) {
-    const end = endOfValue(text, at);
-    elements.push(text.slice(at, end));
-    at = afterComma(text, end);
-  }
-  return elements;
+/** Takes a member of an object: its name, and where its value stands. */
+export type MemberVisitor = (name: string, start: number, end: number) => void;
+
+/** Where the first piece of the array or object stands that is at `open`, or its closing bracket. */
+export function firstPiece(text: string, open: number): number {
+  return afterBlanks(text, afterBlanks(text, open) + 1);
 }
 
-/** The members of an object in order, duplicates included. */
-export function sliceMembers(text: string): [name: string, value: string][] {
-  const members: [string, string][] = [];
-  for (let at = afterBlanks(text, text.indexOf("{") + 1); !isClosing(text.charCodeAt(at)); ) {
-    const endOfName = endOfString(text, at);
-    const start = afterBlanks(text, text.indexOf(":", endOfName) + 1);
+/** Where the next piece stands behind one that ends at `end`, or the closing bracket. */
+export function nextPiece(text: string, end: number): number {
+  const at = afterBlanks(text, end);
+  return text.charCodeAt(at) === comma ? afterBlanks(text, at + 1) : at;
+}
+
+/**
+ * Visits the members of an object in order, duplicates included.
+ *
+ * @returns the place behind the object.
+ */
+export function walkMembers(text: string, open: number, visit: MemberVisitor): number {
+  let at = firstPiece(text, open);
+  while (!isClosing(text.charCodeAt(at))) {
+    const nameEnd = endOfString(text, at);
+    const start = afterBlanks(text, text.indexOf(":", nameEnd) + 1);
     const end = endOfValue(text, start);
-    members.push([readName(text.slice(at, endOfName)), text.slice(start, end)]);
-    at = afterComma(text, end);
+    visit(readName(text, at, nameEnd), start, end);
+    at = nextPiece(text, end);
   }
-  return members;
+  return at + 1;
 }
 
-function readName(literal: string): string {
-  return literal.includes("\\") ? (JSON.parse(literal) as string) : literal.slice(1, -1);
+function readName(text: string, start: number, end: number): string {
+  const name = text.slice(start + 1, end - 1);
+  return name.includes("\\") ? (JSON.parse(text.slice(start, end)) as string) : name;
 }
 
 /** Where the value ends that begins at `start`. */
@@ -103,10 +111,4 @@ function afterBlanks(text: string, start: number): number {
   let at = start;
   while (isBlank(text, at)) at += 1;
   return at;
-}
-
-/** The next value, or the closing bracket. */
-function afterComma(text: string, start: number): number {
-  const at = afterBlanks(text, start);
-  return text.charCodeAt(at) === comma ? afterBlanks(text, at + 1) : at;
 }

@@ -9,7 +9,8 @@ export function isMediaType(text: string): boolean {
 
 /** Type and subtype in lower case, without parameters. */
 export function essence(mediaType: string): string {
-  return (mediaType.split(";", 1)[0] ?? "").trim().toLowerCase();
+  const end = mediaType.indexOf(";");
+  return (end < 0 ? mediaType : mediaType.slice(0, end)).trim().toLowerCase();
 }
 
 /** Whether data of this type is JSON: subtype `json` or ending in `+json` (JSON format, 3.1.1). */

@@ -1,5 +1,6 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { QuartetError } from "../../error/quartet-error.ts";
+import { hmacSha256 } from "./hmac-sha256.ts";
 import type { WebhookSecret } from "./webhook-secret.ts";
 
 export { parseSecret, type WebhookSecret } from "./webhook-secret.ts";
@@ -31,14 +32,12 @@ export function signWebhook(
       `A webhook timestamp is whole seconds since 1970, not ${timestampSeconds}.`,
     );
   }
-  return secrets
-    .map((secret) => `v1,${computeSignature(secret, id, String(timestampSeconds), body)}`)
-    .join(" ");
+  return secrets.map((secret) => computeSignature(secret, id, String(timestampSeconds), body)).join(" ");
 }
 
-/** The base64 signature over the metadata exactly as the headers carry it. */
+/** The signature, `v1,` before it, over the metadata exactly as the headers carry it. */
 function computeSignature(secret: WebhookSecret, id: string, timestamp: string, body: Uint8Array): string {
-  return createHmac("sha256", secret).update(`${id}.${timestamp}.`).update(body).digest("base64");
+  return `v1,${hmacSha256(secret, `${id}.${timestamp}.`, body)}`;
 }
 
 function invalid(field: string, message: string): QuartetError {
@@ -65,12 +64,13 @@ export function verifyWebhook(
   nowSeconds: number,
   toleranceSeconds = 300,
 ): void {
-  const id = readHeader(headers, "webhook-id");
-  const timestamp = readHeader(headers, "webhook-timestamp");
-  const signatures = readHeader(headers, "webhook-signature");
+  const keys = Object.keys(headers);
+  const id = readHeader(headers, keys, "webhook-id");
+  const timestamp = readHeader(headers, keys, "webhook-timestamp");
+  const signatures = readHeader(headers, keys, "webhook-signature");
   if (!MESSAGE_ID.test(id)) throw unauthenticated("webhook-id", "is not an id");
   checkTimestamp(timestamp, nowSeconds, toleranceSeconds);
-  const given = signatures.split(" ").flatMap((entry) => (entry.startsWith("v1,") ? [entry.slice(3)] : []));
+  const given = signatures.split(" ").filter((entry) => entry.startsWith("v1,"));
   if (given.length === 0) throw unauthenticated("webhook-signature", "has no v1 signature");
   let matches = false;
   for (const secret of secrets) {
@@ -90,15 +90,20 @@ function checkTimestamp(timestamp: string, nowSeconds: number, toleranceSeconds:
   }
 }
 
-function readHeader(headers: WebhookHeaders, name: string): string {
-  const values: string[] = [];
-  for (const key of Object.keys(headers)) {
-    if (key.length === name.length && key.toLowerCase() === name) values.push(...[headers[key] ?? []].flat());
+/** `keys` are the headers' names in any case, listed once: that takes longer than all else here. */
+function readHeader(headers: WebhookHeaders, keys: readonly string[], name: string): string {
+  let found: string | undefined;
+  for (const key of keys) {
+    if (key.length !== name.length || key.toLowerCase() !== name) continue;
+    const value = headers[key];
+    const first = typeof value === "object" ? value[0] : value;
+    if (first === undefined) continue;
+    const isList = typeof value === "object" && value.length > 1;
+    if (isList || found !== undefined) throw unauthenticated(name, "is given more than once");
+    found = first;
   }
-  const [value, ...more] = values;
-  if (value === undefined || value === "") throw unauthenticated(name, "is missing");
-  if (more.length > 0) throw unauthenticated(name, "is given more than once");
-  return value;
+  if (found === undefined || found === "") throw unauthenticated(name, "is missing");
+  return found;
 }
 
 function sameBytes(expected: Buffer, given: Buffer): boolean {

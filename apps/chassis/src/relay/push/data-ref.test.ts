@@ -58,8 +58,9 @@ test("what is no token is none, and no token makes the verification fail otherwi
     }),
   );
   const signature = fc.stringMatching(/^[\w-]{43}$/);
+  const name = fc.stringMatching(/^[\w~-]{1,30}$/).map((text) => Buffer.from(text).toString("base64url"));
   fc.assert(
-    fc.property(fc.stringMatching(/^\d{1,12}$/), fc.stringMatching(/^[\w-]{1,40}$/), signature, (a, b, c) => {
+    fc.property(fc.stringMatching(/^\d{1,12}$/), name, signature, (a, b, c) => {
       const token = parseDataRefToken(1n, `${a}.${b}.${c}`);
       if (token === undefined) throw new Error("no token");
       refuses(() => verifyDataRef([secret], token, 0));

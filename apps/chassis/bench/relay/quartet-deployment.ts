@@ -48,7 +48,7 @@ const relayEntry = fileURLToPath(new URL("./relay-process.ts", import.meta.url))
 const consumerEntry = fileURLToPath(new URL("./consumer-process.ts", import.meta.url));
 
 /** A batch is of 100 events, so a few keep a consumer busy. */
-const bestConcurrency = { message: 64, batch: 8 } as const;
+const bestConcurrency = { message: 128, batch: 16 } as const;
 const batchEvents = 100;
 const readyLimitMs = 30_000;
 

@@ -1,6 +1,7 @@
 import pino from "pino";
 import { serviceClasses } from "../../src/class/service-class.ts";
 import { ClassUpstreams } from "../../src/edge/upstream/class-upstreams.ts";
+import { boundHeap } from "../../src/relay/bound-heap.ts";
 import { runRelay } from "../../src/relay/run-relay.ts";
 import { parseSecret } from "../../src/wire/webhook/webhook-signature.ts";
 import { serveChild } from "../harness/child.ts";
@@ -13,7 +14,9 @@ const upstreams = new ClassUpstreams(
 const stop = new AbortController();
 let run: Promise<void> | undefined;
 
-/** A relay as `quartet relay` runs it, in a process of its own. */
+boundHeap();
+
+/** A relay as `quartet relay` runs it, in a process of its own, with the same bounds to its heap. */
 serveChild({
   start: async ({ databaseUrl }: { databaseUrl: string }) => {
     const active = Promise.withResolvers<void>();

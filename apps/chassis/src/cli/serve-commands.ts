@@ -5,6 +5,7 @@ import { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
 import { createGateway, runProbes } from "../gateway/open-gateway.ts";
 import { createRoutes } from "../gateway/routes.ts";
 import { openRelayAdmin } from "../relay/admin/open-relay-admin.ts";
+import { boundHeap } from "../relay/bound-heap.ts";
 import { runRelay } from "../relay/run-relay.ts";
 import { type Environment, parseEnvironment, type RequiredVariable } from "./environment.ts";
 import { loadDomain } from "./load-domain.ts";
@@ -48,6 +49,7 @@ export function registerServe(program: Command): void {
 }
 
 async function serveRelay(program: Command): Promise<void> {
+  boundHeap();
   const environment = parseEnvironment(process.env, ["DATABASE_URL", "QUARTET_SECRET", "QUARTET_CRUD_URLS"]);
   const domain = await loadDomain(projectOf(program));
   const { databaseUrl = "", secrets } = environment;

@@ -3,8 +3,11 @@ import type { CaptureState } from "../log/event-log.ts";
 import type { TransactionStream } from "../replication/transaction-stream.ts";
 import { LogWriter, type LogWriterParts } from "./log-writer.ts";
 
-/** Rows of a batch. It may have those of one part (1,000) more; bytes are bounded by the stream's buffer. */
-const batchRows = 2_000;
+/**
+ * Rows of a batch. It may have those of one part (1,000) more; bytes are bounded by the stream's buffer. With 2,000 an
+ * event costs no less, and the copies that are made of a batch on its way to the server take twice the memory.
+ */
+const batchRows = 1_000;
 
 /**
  * Appends what a stream brings until it ends, without an error where it was aborted. While a batch is being appended the

@@ -74,6 +74,8 @@ export class EventLanes {
   #close(lane: Lane): void {
     this.#firstReady = lane.nextReady;
     if (this.#firstReady === undefined) this.#lastReady = undefined;
+    // Else each lane that is gone keeps all that were ready after it, in old space until it is collected.
+    lane.nextReady = undefined;
     lane.state = "underWay";
   }
 

@@ -10,7 +10,8 @@ export interface TailLimits {
 
 /** What an event takes beside its payload, roughly. */
 const eventBytes = 500;
-const defaultLimits: TailLimits = { maxEvents: 20_000, maxBytes: 16 * 1024 * 1024 };
+/** More than the window of any subscription (4,096 events); whoever is further behind reads the table at the same rate. */
+const defaultLimits: TailLimits = { maxEvents: 10_000, maxBytes: 8 * 1024 * 1024 };
 export const defaultPageBytes = 8 * 1024 * 1024;
 
 /** Events one after the other, without a gap. */

@@ -5,12 +5,12 @@ import type { TransactionPart } from "./transaction-part.ts";
 export interface TransactionStreamOptions {
   /**
    * Bytes on the wire that may wait for the consumer; above it the socket is paused, at half of it resumed. Default
-   * 8 MiB. Exceeded by no more than one read of the socket (64 KiB) or one row.
+   * 2 MiB. Exceeded by no more than one read of the socket (64 KiB) or one row.
    */
   readonly maxBufferedBytes?: number;
   /** A transaction is cut after so many rows (default 1,000) ... */
   readonly maxPartRows?: number;
-  /** ... and where a part has so many bytes on the wire (default 4 MiB), with the row that brings it there. */
+  /** ... and where a part has so many bytes on the wire (default 2 MiB), with the row that brings it there. */
   readonly maxPartBytes?: number;
   /** Default 10 s; cut to a quarter of the server's `wal_sender_timeout`. */
   readonly statusIntervalMs?: number;

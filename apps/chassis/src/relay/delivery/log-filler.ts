@@ -11,7 +11,7 @@ const windowBytes = 16 * 1_048_576;
 /** Events from the first one that has not ended on: what one event that hangs may hold up. */
 const windowSpan = 100_000;
 const pageBytes = 4 * 1_048_576;
-const pageEvents = 1_024;
+const pageEvents = 512;
 /** A page is read when there is room for so many events: not for each that has ended. */
 const leastPageEvents = 256;
 /** Lanes that memory may know as parked. While more are, no event is read that might have to wait behind one of them. */

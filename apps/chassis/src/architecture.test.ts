@@ -12,6 +12,7 @@ const rows = [
   ["outbox", "inbox", "position"],
   ["service"],
   ["class"],
+  ["flags"],
   ["command"],
   ["edge"],
   ["relay", "gateway"],

@@ -6,6 +6,8 @@ import * as options from "../gen/quartet/v1/options_pb.ts";
 
 export type MethodKind = "query" | "command" | "compute";
 export type CommandMode = "direct" | "offloaded" | "async";
+/** How fresh the data is that a query answers from: any replica's, one at or past the client's position, the primary's. */
+export type Consistency = "eventual" | "own_writes" | "strong";
 export type HttpVerb = "GET" | "PUT" | "POST" | "DELETE" | "PATCH";
 
 /** One `google.api.http` binding of a method. */
@@ -45,6 +47,18 @@ export function defaultMode(method: DescMethod): CommandMode {
       return "async";
     default:
       return "direct";
+  }
+}
+
+/** The consistency a query has unless the route table says otherwise. */
+export function defaultConsistency(method: DescMethod): Consistency {
+  switch (getOption(method, options.method).consistency) {
+    case options.Consistency.EVENTUAL:
+      return "eventual";
+    case options.Consistency.STRONG:
+      return "strong";
+    default:
+      return "own_writes";
   }
 }
 

@@ -6,16 +6,14 @@ import { parsePosition } from "../position/position.ts";
 import type { DomainMethod } from "../service/domain.ts";
 import type { Answer } from "./answer.ts";
 import { type CallScope, createCallContext, createQueryContext } from "./handler-context.ts";
+import { type ReadOutcome, readAtPosition } from "./read-at-position.ts";
 import { type Runtime, requireMain } from "./runtime.ts";
 import { translateHandlerError } from "./translate-handler-error.ts";
-
-/** Longest wait for a replica to reach the position a client asks for; then the gateway asks the crud class. */
-const catchUpMs = 250;
 
 /**
  * Runs a query or a compute in this process.
  *
- * @param position of a `Quartet-Position` header: the query reads at or past it
+ * @param position of a `Quartet-Position` header: the query reads at or past it, and tells where it has read
  * @throws QuartetError `stale` when the replica does not get there in time.
  */
 export async function runReadOnly(
@@ -24,30 +22,34 @@ export async function runReadOnly(
   request: Message,
   scope: CallScope,
   position: string | undefined,
-): Promise<Answer> {
+): Promise<ReadOutcome> {
   const { handler } = method;
   try {
     if (handler.kind === "compute") {
       const answer = await handler.run(request as never, createCallContext(runtime, scope));
-      return create(method.desc.output, answer as never);
+      return { answer: create(method.desc.output, answer as never), position: undefined };
     }
     if (handler.kind !== "query") throw new QuartetError("internal", `${method.name} is a command.`);
-    await requireMain(runtime).replay.settle();
-    // The crud class reads the primary: there is nothing to wait for, and no position it could be behind.
-    if (position !== undefined && parsePosition(position) && runtime.found.serviceClass !== "crud") {
-      const limitMs = Math.max(0, Math.min(catchUpMs, scope.deadlineMs - Date.now()));
-      await requireMain(runtime).replay.wait(parsePosition(position), limitMs, scope.signal);
-    }
-    const run = async () =>
+    const read = async () =>
       toAnswer(method, await handler.run(createQueryContext(runtime, scope), request as never));
-    return await run().catch((error: unknown) => {
-      // A replica cancels queries that conflict with recovery: the same read succeeds when it is done again.
-      if (sqlStateOf(error) === "40001") return run();
-      throw error;
-    });
+    const { replay } = requireMain(runtime);
+    if (position !== undefined) {
+      const place = { replay, isPrimary: runtime.found.serviceClass === "crud" };
+      return await readAtPosition(place, parsePosition(position), scope, () => readTwice(read));
+    }
+    await replay.settle();
+    return { answer: await readTwice(read), position: undefined };
   } catch (error) {
     throw translateHandlerError(error);
   }
+}
+
+/** A replica cancels queries that conflict with recovery: the same read succeeds when it is done again. */
+function readTwice(read: () => Promise<Answer>): Promise<Answer> {
+  return read().catch((error: unknown) => {
+    if (sqlStateOf(error) === "40001") return read();
+    throw error;
+  });
 }
 
 function toAnswer(method: DomainMethod, result: MessageInitShape<DescMessage> | Stored<DescMessage>): Answer {

@@ -2,14 +2,20 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import { pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Dispatcher } from "undici";
+import { headersOfTimeLeft, notedHeader } from "../edge/deadline.ts";
+import { shedHeader } from "../edge/overload/guard-request.ts";
+import type { RetryBudget } from "../edge/overload/retry-budget.ts";
 import type { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
 import {
   isUnreachable,
   toUnavailable,
+  type Upstream,
   type UpstreamPool,
   wasNeverSent,
 } from "../edge/upstream/upstream-pool.ts";
 import { QuartetError } from "../error/quartet-error.ts";
+import { parseIfPosition } from "../position/position.ts";
+import { type BroughtPositions, positionCookies, readPositionCookies } from "./position-cookie.ts";
 import type { Route } from "./routes.ts";
 
 /** One request on its way through. */
@@ -19,6 +25,12 @@ export interface ForwardRequest {
   readonly body: Buffer;
   readonly route: Route;
   readonly signal: AbortSignal;
+  /** When the answer must be there, in epoch ms. */
+  readonly deadlineMs: number;
+  /** Of the request's class. */
+  readonly retries: RetryBudget;
+  /** Name of the cookies that keep browsers' positions, where there are any. */
+  readonly positionCookie?: string | undefined;
 }
 
 /** Longest time a request waits for its class to come back before it is answered with 503. */
@@ -39,7 +51,9 @@ const notForwarded: ReadonlySet<string> = new Set([
   "host",
   "content-length",
   "quartet-mode",
+  "quartet-replayed",
   "quartet-attempt",
+  notedHeader,
 ]);
 
 /**
@@ -50,22 +64,23 @@ const notForwarded: ReadonlySet<string> = new Set([
  */
 export async function forward(upstreams: ClassUpstreams, request: ForwardRequest): Promise<void> {
   const repeatable = request.route.safe || request.incoming.headers["idempotency-key"] !== undefined;
-  const untilMs = Date.now() + patienceMs;
+  const untilMs = Math.min(Date.now() + patienceMs, request.deadlineMs);
+  request.retries.earn();
+  const asked = askedPosition(request);
   let failure: unknown;
   for (;;) {
-    for (const pool of poolsFor(upstreams, request.route)) {
-      for (const upstream of pool.candidates()) {
-        try {
-          const answer = await pool.request(upstream, toUpstreamRequest(request));
-          if (!(await isWorthRetrying(answer, repeatable, untilMs, request)))
-            return await sendBack(answer, request);
-          failure = undefined;
-        } catch (error) {
-          failure = error;
-          request.signal.throwIfAborted();
-          if (!wasNeverSent(error) && !(repeatable && isUnreachable(error))) {
-            throw toUnavailable(error, `The ${request.route.serviceClass} class`);
-          }
+    for (const { pool, upstream } of targetsOf(upstreams, request.route, asked)) {
+      try {
+        const answer = await pool.request(upstream, toUpstreamRequest(request, asked));
+        upstreams.places.learn(upstream, answer.headers);
+        if (!(await isWorthRetrying(answer, repeatable || isShed(answer), untilMs, request)))
+          return await sendBack(answer, request);
+        failure = undefined;
+      } catch (error) {
+        failure = error;
+        request.signal.throwIfAborted();
+        if (!wasNeverSent(error) && !(repeatable && isUnreachable(error))) {
+          throw toUnavailable(error, `The ${request.route.serviceClass} class`);
         }
       }
     }
@@ -73,6 +88,38 @@ export async function forward(upstreams: ClassUpstreams, request: ForwardRequest
     await delay(pauseMs, undefined, { signal: request.signal });
   }
   throw toUnavailable(failure, `The ${request.route.serviceClass} class`);
+}
+
+interface Target {
+  readonly pool: UpstreamPool;
+  readonly upstream: Upstream;
+}
+
+/**
+ * Who is asked, in turn: the processes of the class, those first whose replicas are known to have reached the position;
+ * then the crud class, which is never behind; and last those whose replicas were behind a moment ago.
+ */
+function targetsOf(upstreams: ClassUpstreams, route: Route, asked: string | undefined): readonly Target[] {
+  const position = asked === undefined || !route.safe ? undefined : parseIfPosition(asked);
+  const orders = poolsFor(upstreams, route).map((pool) => {
+    const { promising, behind } = upstreams.places.order(pool.candidates(), position);
+    const target = (upstream: Upstream): Target => ({ pool, upstream });
+    return { promising: promising.map(target), behind: behind.map(target) };
+  });
+  return [...orders.flatMap(({ promising }) => promising), ...orders.flatMap(({ behind }) => behind)];
+}
+
+/** The position that a request is to be answered at or past: its header's, else its cookies'. */
+function askedPosition({ incoming, route, positionCookie }: ForwardRequest): string | undefined {
+  // Whoever does not mind old data is not made to wait for new.
+  if (route.consistency === "eventual") return undefined;
+  const header = incoming.headers["quartet-position"];
+  if (typeof header === "string" || positionCookie === undefined) return header as string | undefined;
+  return broughtBy(incoming, positionCookie).position;
+}
+
+function broughtBy(incoming: IncomingMessage, name: string): BroughtPositions {
+  return readPositionCookies(incoming.headers.cookie, name);
 }
 
 /** The route's class first; the crud class serves everything, so it stands in for one that is away. */
@@ -83,10 +130,19 @@ function poolsFor(upstreams: ClassUpstreams, route: Route): UpstreamPool[] {
   return home.isUp() ? [home, crud] : [crud, home];
 }
 
-function toUpstreamRequest(request: ForwardRequest): Parameters<UpstreamPool["request"]>[1] {
+function toUpstreamRequest(
+  request: ForwardRequest,
+  asked: string | undefined,
+): Parameters<UpstreamPool["request"]>[1] {
   const { incoming, route, body, signal } = request;
-  const headers = forwardedHeaders(incoming.headers);
+  // What is left, and not what there was; a header that is malformed goes on, for whoever can say so.
+  const headers: ForwardedHeaders = {
+    ...headersOfTimeLeft(request.deadlineMs),
+    ...forwardedHeaders(incoming.headers),
+  };
   if (route.mode !== undefined) headers["quartet-mode"] = route.mode;
+  if (asked === undefined) delete headers["quartet-position"];
+  else headers["quartet-position"] = asked;
   const address = incoming.socket.remoteAddress;
   if (address !== undefined) {
     const before = headers["x-forwarded-for"];
@@ -101,14 +157,16 @@ function toUpstreamRequest(request: ForwardRequest): Parameters<UpstreamPool["re
   };
 }
 
-function forwardedHeaders(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+type ForwardedHeaders = Record<string, string | string[]>;
+
+function forwardedHeaders(headers: IncomingHttpHeaders): ForwardedHeaders {
   // `Connection: foo` makes foo a header of this connection too.
   const named = new Set(
     String(headers.connection ?? "")
       .toLowerCase()
       .split(/\s*,\s*/),
   );
-  const kept: Record<string, string | string[]> = {};
+  const kept: ForwardedHeaders = {};
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined && !notForwarded.has(name) && !named.has(name)) kept[name] = value;
   }
@@ -123,9 +181,14 @@ async function isWorthRetrying(
   request: ForwardRequest,
 ): Promise<boolean> {
   if (answer.statusCode !== 503 || !repeatable || Date.now() + pauseMs >= untilMs) return false;
-  if (request.signal.aborted) return false;
+  if (request.signal.aborted || (isShed(answer) && !request.retries.take())) return false;
   await answer.body.dump();
   return true;
+}
+
+/** Refused by a process that has too much to do: certainly not begun, and worth few more tries. */
+function isShed(answer: Dispatcher.ResponseData): boolean {
+  return answer.headers[shedHeader] !== undefined;
 }
 
 async function sendBack(answer: Dispatcher.ResponseData, request: ForwardRequest): Promise<void> {
@@ -135,10 +198,27 @@ async function sendBack(answer: Dispatcher.ResponseData, request: ForwardRequest
     const own = name === "content-length" ? false : notForwarded.has(name);
     if (value !== undefined && !own) headers[name] = value;
   }
+  const cookies = cookiesFor(answer, request);
+  if (cookies.length > 0) headers["set-cookie"] = [...[headers["set-cookie"] ?? []].flat(), ...cookies];
   outgoing.writeHead(answer.statusCode, headers);
   try {
     await pipeline(answer.body, outgoing);
   } catch (cause) {
     throw new QuartetError("bad_gateway", "The answer broke off.", { cause });
   }
+}
+
+/** What an answer leaves in the browser. */
+function cookiesFor(answer: Dispatcher.ResponseData, request: ForwardRequest): readonly string[] {
+  const { incoming, positionCookie } = request;
+  if (positionCookie === undefined) return [];
+  const position = answer.headers["quartet-position"];
+  const secure =
+    "encrypted" in incoming.socket || /^https\b/i.test(String(incoming.headers["x-forwarded-proto"]));
+  return positionCookies(
+    positionCookie,
+    broughtBy(incoming, positionCookie),
+    typeof position === "string" ? position : undefined,
+    secure,
+  );
 }

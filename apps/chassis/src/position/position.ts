@@ -17,13 +17,18 @@ export function formatPosition(position: Position): string {
 
 /** @throws QuartetError `invalid_argument` when the text is no position. */
 export function parsePosition(text: string): Position {
+  const position = parseIfPosition(text);
+  if (position !== undefined) return position;
+  throw new QuartetError("invalid_argument", "Quartet-Position is not of the form an answer gave.", {
+    field: "Quartet-Position",
+    fix: "Send the header back as it came, or leave it out.",
+  });
+}
+
+/** The position, or undefined when the text is none. */
+export function parseIfPosition(text: string): Position | undefined {
   const match = form.exec(text);
-  if (match === null) {
-    throw new QuartetError("invalid_argument", "Quartet-Position is not of the form an answer gave.", {
-      field: "Quartet-Position",
-      fix: "Send the header back as it came, or leave it out.",
-    });
-  }
+  if (match === null) return undefined;
   const [, systemId = "", timeline = "", high = "", low = ""] = match;
   return { systemId, timeline: Number(timeline), lsn: parseWalLocation(`${high}/${low}`) };
 }

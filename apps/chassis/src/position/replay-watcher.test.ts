@@ -2,6 +2,7 @@ import type { Pool } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pollUntil } from "../cluster/postgres/poll-until.ts";
 import { openTestServer, type TestDatabase, type TestServer } from "../cluster/postgres/test-database.ts";
+import type { QuartetError } from "../error/quartet-error.ts";
 import { parsePosition } from "./position.ts";
 import { ReplayWatcher } from "./replay-watcher.ts";
 import { takePosition } from "./take-position.ts";
@@ -17,6 +18,7 @@ beforeAll(async () => {
   const url = server.postgres.replica?.url(database.name);
   if (url === undefined) throw new Error("the topology has no replica");
   replica = database.openPool(undefined, { url });
+  replica.setMaxListeners(0); // a watcher of each test listens, where a process has one
   const there = () =>
     replica.query("select from written").then(
       () => true,
@@ -101,18 +103,58 @@ describe("ReplayWatcher", () => {
     }
   });
 
-  test("asks once per tick for any number of waiters, and not at all when nobody waits", async () => {
+  test("asks once per tick for 1,000 waiters, and not at all when nobody waits", async () => {
     const { pool, count } = counting(replica);
     const watcher = new ReplayWatcher(pool);
     await replica.query("select pg_wal_replay_pause()");
     const position = parsePosition(await write());
-    const waits = Array.from({ length: 100 }, () => watcher.wait(position, 60, never).catch(() => "stale"));
+    const waits = Array.from({ length: 1_000 }, () =>
+      watcher.wait(position, 200, never).catch((error: QuartetError) => error.code),
+    );
     expect(new Set(await Promise.all(waits))).toEqual(new Set(["stale"]));
     await replica.query("select pg_wal_replay_resume()");
     const asked = count();
-    expect(asked).toBeLessThan(40);
+    expect(asked).toBeLessThan(80);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(count() - asked).toBeLessThanOrEqual(1);
+  });
+
+  test("gives up a wait that the replay's pace says to be in vain, and tells where the replica is", async () => {
+    const watcher = new ReplayWatcher(replica);
+    await replica.query("select pg_wal_replay_pause()");
+    try {
+      const position = parsePosition(await write());
+      const began = performance.now();
+      const error: QuartetError = await watcher.wait(position, 4_000, never).catch((thrown) => thrown);
+      expect(performance.now() - began).toBeLessThan(3_500);
+      expect(error.code).toBe("stale");
+      expect(parsePosition(error.position ?? "").lsn).toBeLessThan(position.lsn);
+    } finally {
+      await replica.query("select pg_wal_replay_resume()");
+    }
+  });
+
+  test("locates the replica after whatever was read before, with few queries for many who ask at once", async () => {
+    const { pool, count } = counting(replica);
+    const watcher = new ReplayWatcher(pool);
+    const written = parsePosition(await write());
+    await watcher.wait(written, 5_000, never);
+    const before = count();
+    const places = await Promise.all(Array.from({ length: 500 }, () => watcher.locate()));
+    expect(count() - before).toBeLessThanOrEqual(3);
+    for (const place of places) expect(parsePosition(place).lsn).toBeGreaterThanOrEqual(written.lsn);
+  });
+
+  test("lets go on who waits for what no replica of this database will ever have", async () => {
+    const lost = { ...parsePosition(await write()), timeline: 0 };
+    const watcher = new ReplayWatcher(replica);
+    await watcher.waitIfPossible(lost, 30_000, never);
+    await expect(watcher.wait(lost, 30_000, never)).rejects.toMatchObject({ code: "stale" });
+  });
+
+  test("waits for a timeline that is not there yet, though the location is", async () => {
+    const next = { ...parsePosition(await write()), timeline: 2, lsn: 1n };
+    await expect(new ReplayWatcher(replica).wait(next, 100, never)).rejects.toMatchObject({ code: "stale" });
   });
 
   test.each([

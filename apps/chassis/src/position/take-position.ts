@@ -1,12 +1,9 @@
 import type { Pool } from "pg";
 import { formatPosition, parseWalLocation } from "./position.ts";
+import { locationSql, timelineSql } from "./server-state.ts";
+import { systemIdOf } from "./system-id.ts";
 
-interface PositionRow {
-  readonly lsn: string;
-  readonly timeline: string;
-}
-
-const systemIds = new WeakMap<Pool, Promise<string>>();
+const takeSql = `select (${locationSql})::text as lsn, ${timelineSql} as timeline`;
 
 /**
  * The position now. Call it after COMMIT: a location inside the commit record is passed too early.
@@ -14,26 +11,10 @@ const systemIds = new WeakMap<Pool, Promise<string>>();
  */
 export async function takePosition(pool: Pool): Promise<string> {
   const systemId = await systemIdOf(pool);
-  const result = await pool.query<PositionRow>({
+  const result = await pool.query<{ lsn: string | null; timeline: number | null }>({
     name: "take position",
-    text: `select lsn::text, timeline from (
-  select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end as lsn,
-    case when pg_is_in_recovery() then (select timeline_id::text from pg_control_checkpoint())
-    else ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int::text end as timeline) now`,
+    text: takeSql,
   });
   const [row] = result.rows;
-  const lsn = parseWalLocation(row?.lsn ?? "0/0");
-  return formatPosition({ systemId, timeline: Number(row?.timeline ?? 0), lsn });
-}
-
-/** The database system's identifier: the same on a primary and its replicas. Asked once per pool. */
-export function systemIdOf(pool: Pool): Promise<string> {
-  const known = systemIds.get(pool);
-  if (known) return known;
-  const asked = pool
-    .query<{ id: string }>("select system_identifier::text as id from pg_control_system()")
-    .then((result) => result.rows[0]?.id ?? "0");
-  systemIds.set(pool, asked);
-  asked.catch(() => systemIds.delete(pool));
-  return asked;
+  return formatPosition({ systemId, timeline: row?.timeline ?? 0, lsn: parseWalLocation(row?.lsn ?? "0/0") });
 }

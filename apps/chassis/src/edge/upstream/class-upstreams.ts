@@ -1,4 +1,5 @@
 import { type ServiceClass, serviceClasses } from "../../class/service-class.ts";
+import { ReplicaPlaces } from "./replica-places.ts";
 import { UpstreamPool } from "./upstream-pool.ts";
 
 /** URLs of the processes of each class, as the environment names them. */
@@ -6,6 +7,8 @@ export type ClassUrls = Readonly<Record<ServiceClass, readonly string[]>>;
 
 /** The processes of all classes that this one sends requests to. */
 export class ClassUpstreams implements AsyncDisposable {
+  /** Where their databases are. */
+  readonly places = new ReplicaPlaces();
   readonly #pools: ReadonlyMap<ServiceClass, UpstreamPool>;
 
   constructor(urls: ClassUrls) {

@@ -16,7 +16,7 @@ export interface LogEvent {
   readonly correlationId: string | undefined;
   readonly traceparent: string | undefined;
   readonly committedAt: Date;
-  /** Of the commit in the main database; undefined for events of a dedicated events database. */
+  /** Of the commit in the main database; of an event of a dedicated events database, that of its cause, if it has one. */
   readonly position: string | undefined;
 }
 

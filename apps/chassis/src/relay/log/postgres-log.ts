@@ -14,6 +14,7 @@ import type {
   RepairEnd,
   SourceFence,
 } from "./event-log.ts";
+import { inheritPositions } from "./inherit-positions.ts";
 import type { CapturedEvent, LogEvent } from "./log-event.ts";
 import { LogHead } from "./log-head.ts";
 import { findSequence, readFloor, readHead } from "./log-position.ts";
@@ -76,7 +77,7 @@ class PostgresLog implements EventLog, AsyncDisposable {
   }
 
   async append(fence: SourceFence, batch: LogBatch): Promise<void> {
-    const events = distinct(batch.events);
+    const events = await translated(inheritPositions(this.#pool, distinct(batch.events)));
     await translated(this.#sources.step(fence, (source) => this.#step(source, { ...batch, events })));
   }
 
@@ -98,7 +99,8 @@ class PostgresLog implements EventLog, AsyncDisposable {
 
   async appendMissing(fence: SourceFence, events: readonly CapturedEvent[]): Promise<number> {
     if (events.length === 0) return 0;
-    const batch = { events: distinct(events), point: undefined, confirmed: zeroLsn, checkIds: true };
+    const whole = await translated(inheritPositions(this.#pool, distinct(events)));
+    const batch = { events: whole, point: undefined, confirmed: zeroLsn, checkIds: true };
     return translated(
       this.#sources.step(fence, async (source) => [
         { lastEventId: events.at(-1)?.eventId },

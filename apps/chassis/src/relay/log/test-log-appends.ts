@@ -35,6 +35,25 @@ export function describeAppends(open: () => Promise<LogUnderTest>): void {
       expect(await log.readHead()).toEqual({ seq: before + 302n, epoch });
     });
 
+    test("give an event without a position its cause's, over any number of hops", async () => {
+      const { log, other } = opened;
+      const { seq: before } = await log.readHead();
+      const [main, events] = [await takeTestSource(log), await takeTestSource(log)];
+      const cause = main.event({ position: "1-1-0/A" });
+      await main.append([cause]);
+      const first = events.event({ causationId: cause.eventId });
+      await events.append([first]);
+      const second = events.event({ causationId: first.eventId });
+      const own = events.event({ causationId: cause.eventId, position: "1-1-0/B" });
+      const free = events.event({ causationId: "no id of an event" });
+      await events.append([second, own, free]);
+      const positions = ["1-1-0/A", "1-1-0/A", "1-1-0/A", "1-1-0/B", undefined];
+      for (const reader of [log, other]) {
+        await reader.readHead();
+        expect((await readFrom(reader, before)).map(({ position }) => position)).toEqual(positions);
+      }
+    });
+
     test("of several sources and processes at once show no event before those below it", async () => {
       const { log, other } = opened;
       const { seq: before } = await log.readHead();

@@ -15,7 +15,9 @@ import { printStorable } from "../schema/json/storable-json.ts";
 import { tableOf } from "../schema/table/table.ts";
 import { type DecidedEvent, type DecidedWrite, decideEvent } from "../service/decision.ts";
 import type { Domain } from "../service/domain.ts";
-import type { WriteContext } from "../service/write.ts";
+import type { Write, WriteContext } from "../service/write.ts";
+import { NotedWriter, type OwnRows } from "./noted-writer.ts";
+import { footprintOf, type WriteFootprint } from "./write-footprint.ts";
 
 /** What causes writes and events: ids are derived from it. */
 export interface Cause {
@@ -31,32 +33,52 @@ export interface Cause {
   readonly traceparent: string | undefined;
 }
 
+/** What a decision wants done. */
+export interface DecidedEffects {
+  readonly writes: readonly DecidedWrite[];
+  readonly events: readonly DecidedEvent[];
+  /** Ids of the events, by place among them. Left away: derived of the cause. */
+  readonly eventIdOf?: ((ordinal: number) => string) | undefined;
+  /** Hears of what is published, once it is. */
+  readonly noteEvents?: (events: readonly OutboxEvent[]) => void;
+}
+
 /**
  * Runs all writes of a decision in the caller's transaction, in order, then publishes what they and the decision
  * publish, in one statement.
  *
+ * @param rows is told which rows the writes have made and unmade
  * @returns the results of the writes, in order.
  */
 export async function applyWrites(
   client: PoolClient,
   domain: Domain,
   cause: Cause,
-  decided: { readonly writes: readonly DecidedWrite[]; readonly events: readonly DecidedEvent[] },
+  decided: DecidedEffects,
+  rows?: OwnRows,
 ): Promise<readonly Message[]> {
-  const tx = new Transaction(client, domain.registry, cause);
+  const tx = new Transaction(client, domain.registry, cause, rows);
   const results: Message[] = [];
   for (const { desc, input } of decided.writes) {
-    const write = domain.writes.get(desc.typeName);
-    if (write === undefined) {
-      throw new QuartetError("unimplemented", `No write of this domain takes a ${desc.typeName}.`, {
-        fix: "List it in the writes of quartet.config.ts.",
-      });
-    }
+    const write = requireWrite(domain, desc);
+    tx.footprint = footprintOf(write);
     results.push(await write.run(tx, input as never));
+    tx.footprint.known = true;
   }
   if (cause.expectedVersion !== undefined && !tx.askedForVersion) throw ifMatchIgnored();
-  await appendEvents(client, sealEvents([...tx.published, ...decided.events], cause, domain.registry));
+  const all = [...tx.published, ...decided.events];
+  const events = sealEvents(all, cause, domain.registry, decided.eventIdOf);
+  await appendEvents(client, events);
+  decided.noteEvents?.(events);
   return results;
+}
+
+function requireWrite(domain: Domain, desc: DescMessage): Write {
+  const write = domain.writes.get(desc.typeName);
+  if (write !== undefined) return write;
+  throw new QuartetError("unimplemented", `No write of this domain takes a ${desc.typeName}.`, {
+    fix: "List it in the writes of quartet.config.ts.",
+  });
 }
 
 /**
@@ -96,12 +118,16 @@ class Transaction implements WriteContext {
   readonly operationId: string;
   readonly acceptTime: Date;
   askedForVersion = false;
+  /** Of the write that runs. */
+  footprint: WriteFootprint | undefined;
+  readonly #rows: OwnRows | undefined;
   readonly #expectedVersion: bigint | undefined;
   readonly #client: PoolClient;
   readonly #registry: Registry;
   #db: Kysely<TableTypes> | undefined;
 
-  constructor(client: PoolClient, registry: Registry, cause: Cause) {
+  constructor(client: PoolClient, registry: Registry, cause: Cause, rows: OwnRows | undefined) {
+    this.#rows = rows;
     this.#client = client;
     this.#registry = registry;
     this.operationId = cause.operationId || cause.causeId;
@@ -115,12 +141,17 @@ class Transaction implements WriteContext {
   }
 
   get db(): Kysely<TableTypes> {
+    if (this.footprint !== undefined) this.footprint.usedSql = true;
     this.#db ??= createTransactionKysely(this.#client);
     return this.#db;
   }
 
   table<D extends DescMessage>(message: D): TableWriter<D> {
-    return new TableWriter<D>(tableOf(message), this.#client, this.#registry);
+    const table = tableOf(message);
+    this.footprint?.tables.add(table);
+    return this.#rows === undefined
+      ? new TableWriter<D>(table, this.#client, this.#registry)
+      : new NotedWriter<D>(table, this.#client, this.#registry, this.#rows);
   }
 
   publish<D extends DescMessage>(event: D, init: MessageInitShape<D>, options?: PublishOptions): void {

@@ -1,19 +1,23 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { PoolClient } from "pg";
-import type { OperationRecord } from "../gen/quartet/v1/operation_pb.ts";
+import { QuartetError } from "../error/quartet-error.ts";
+import type { ReadPrecondition } from "../gen/quartet/v1/intent_pb.ts";
+import type { OperationDecision, OperationRecord } from "../gen/quartet/v1/operation_pb.ts";
 import { claimEvent } from "../inbox/claim-event.ts";
+import type { OutboxEvent } from "../outbox/outbox-event.ts";
 import { type Attribution, runTransaction } from "../pbtable/run-transaction.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import type { Table } from "../schema/table/table.ts";
 import type { DecidedEvent, DecidedWrite } from "../service/decision.ts";
-import { applyWrites, type Cause } from "./apply-writes.ts";
-import {
-  claimOperation,
-  commitOperation,
-  type OperationHead,
-  operationWriter,
-  packAnswer,
-} from "./operations.ts";
-import { type Runtime, requireWriter } from "./runtime.ts";
+import type { Domain } from "../service/domain.ts";
+import type { Answer } from "./answer.ts";
+import { applyWrites, type Cause, type DecidedEffects } from "./apply-writes.ts";
+import { absencesAmong, findConflict, lockNames, nameOfRow } from "./check-preconditions.ts";
+import { keepAnswer } from "./kept-answer.ts";
+import { OwnRows } from "./noted-writer.ts";
+import { claimOperation, commitOperation, type OperationHead, operationWriter } from "./operations.ts";
+import { type Runtime, requireMain, requireWriter } from "./runtime.ts";
+import { mayChange } from "./write-footprint.ts";
 
 /** What is to be committed in one transaction of the crud class. */
 export interface Commit {
@@ -24,6 +28,14 @@ export interface Commit {
   readonly head: OperationHead | undefined;
   /** Inbox entries that must all be new for the effects to happen. */
   readonly claims: readonly InboxClaim[];
+  /** Ids of its events, by place among them. Left away: derived of the cause. */
+  readonly eventIdOf?: ((ordinal: number) => string) | undefined;
+  /** What the decision rests on. Left away: nothing. */
+  readonly preconditions?: readonly ReadPrecondition[];
+  /** Epoch ms, of who waits for it: not begun later. Left away for what was accepted: it is committed whenever. */
+  readonly deadlineMs?: number;
+  /** Who decided, for the operation's fate. */
+  readonly decided?: OperationDecision | undefined;
   answerOf(results: readonly Message[]): Message | undefined;
 }
 
@@ -34,15 +46,17 @@ export interface InboxClaim {
 
 /** What the transaction did. */
 export type CommitResult =
-  | { readonly kind: "committed"; readonly answer: Message | undefined }
+  | { readonly kind: "committed"; readonly answer: Answer | undefined }
   /** An event that had its effect before. */
   | { readonly kind: "duplicate" }
   /** An operation that ended before. */
-  | { readonly kind: "ended"; readonly record: OperationRecord };
+  | { readonly kind: "ended"; readonly record: OperationRecord }
+  /** What the decision rests on has changed: nothing was done. */
+  | { readonly kind: "conflict"; readonly conflict: ReadPrecondition };
 
 /**
  * Commits a decision: inbox claims, operation, writes and events in one transaction of the primary. Done twice, it
- * has its effects once.
+ * has its effects once. A decision whose reads do not hold any more has none.
  *
  * @throws QuartetError what a write threw, after the transaction was undone.
  */
@@ -52,10 +66,38 @@ export async function commitIntent(runtime: Runtime, commit: Commit): Promise<Co
       requireWriter(runtime),
       (client) => commitInside(client, runtime, commit),
       attributionOf(commit),
+      commit.deadlineMs,
     );
   } catch (error) {
+    const conflict =
+      error instanceof Conflict ? error.precondition : await findReason(runtime, commit, error);
+    if (conflict !== undefined) return { kind: "conflict", conflict };
     throw translateDatabaseError(error);
   }
+}
+
+/** Undoes the transaction that found it. */
+class Conflict extends Error {
+  readonly precondition: ReadPrecondition;
+
+  constructor(precondition: ReadPrecondition) {
+    super(`${nameOfRow(precondition)} has changed`);
+    this.precondition = precondition;
+  }
+}
+
+/**
+ * A write may be refused for the very reason that the decision rests on what was not so: it inserts a row that the
+ * decision found absent, and another was faster. Rows were locked, so that can be absences alone.
+ */
+async function findReason(
+  runtime: Runtime,
+  { preconditions = [] }: Commit,
+  error: unknown,
+): Promise<ReadPrecondition | undefined> {
+  const absences = absencesAmong(preconditions);
+  if (absences.length === 0 || !(error instanceof QuartetError) || error.retry) return undefined;
+  return findConflict(requireMain(runtime).pool, runtime.domain, absences, () => "none");
 }
 
 /** Whose changes the transaction makes, as histories record it. */
@@ -76,11 +118,40 @@ async function commitInside(client: PoolClient, runtime: Runtime, commit: Commit
     const claim = await claimOperation(operations, commit.head);
     if (claim.kind === "ended") return claim;
   }
-  const results = await applyWrites(client, runtime.domain, commit.cause, commit);
-  const answer = commit.answerOf(results);
-  if (commit.head !== undefined) {
-    const packed = answer === undefined ? undefined : packAnswer(answer, registry);
-    await commitOperation(operations, commit.head.operationId, packed);
-  }
+  const published: OutboxEvent[] = [];
+  const noteEvents = (events: readonly OutboxEvent[]) => void published.push(...events);
+  const results = await applyIfUnchanged(client, runtime.domain, { ...commit, noteEvents });
+  const message = commit.answerOf(results);
+  if (commit.head === undefined) return { kind: "committed", answer: message };
+  const answer = message && keepAnswer(message, registry);
+  const ending = { answer, decision: commit.decided, events: published };
+  await commitOperation(operations, commit.head.operationId, ending, registry);
   return { kind: "committed", answer };
+}
+
+/** The writes between two looks at what the decision rests on; see {@link findConflict}. */
+async function applyIfUnchanged(
+  client: PoolClient,
+  domain: Domain,
+  commit: Commit & DecidedEffects,
+): Promise<readonly Message[]> {
+  const { preconditions = [] } = commit;
+  if (preconditions.length === 0) return applyWrites(client, domain, commit.cause, commit);
+  const writes = commit.writes.map(({ desc }) => domain.writes.get(desc.typeName));
+  const lockOf = (table: Table) => (mayChange(writes, table) ? "change" : "share");
+  throwConflict(await findConflict(client, domain, preconditions, lockOf));
+  const absences = absencesAmong(preconditions);
+  if (absences.length === 0) return applyWrites(client, domain, commit.cause, commit);
+  const rows = new OwnRows();
+  const results = await applyWrites(client, domain, commit.cause, commit, rows);
+  throwConflict(absences.find((absence) => rows.deleted.has(nameOfRow(absence))));
+  await lockNames(client, [...absences, ...rows.inserted.values()]);
+  // What this transaction has inserted itself was absent until then: its unique index says so.
+  const others = absences.filter((absence) => !rows.inserted.has(nameOfRow(absence)));
+  throwConflict(await findConflict(client, domain, others, () => "none"));
+  return results;
+}
+
+function throwConflict(conflict: ReadPrecondition | undefined): void {
+  if (conflict !== undefined) throw new Conflict(conflict);
 }

@@ -4,12 +4,18 @@ import {
   type DescService,
   type Message,
   type MessageInitShape,
+  type MessageShape,
 } from "@bufbuild/protobuf";
 import { homeOf, mayCall, type ServiceClass } from "../class/service-class.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import type { PublishOptions } from "../outbox/publish-options.ts";
-import type { ReadonlyKysely } from "../pbtable/kysely.ts";
+import { createReader, type ReadonlyKysely } from "../pbtable/kysely.ts";
+import { versionOf } from "../pbtable/message-version.ts";
+import { printKey } from "../pbtable/seen-row.ts";
+import type { SqlClient } from "../pbtable/sql-client.ts";
+import { keyOf, keyValues, type TableKey } from "../pbtable/table-key.ts";
 import { TableReader } from "../pbtable/table-reader.ts";
+import { readsUntil } from "../pbtable/timed-reads.ts";
 import { methodKind, methodName } from "../schema/method.ts";
 import { tableOf } from "../schema/table/table.ts";
 import type {
@@ -70,12 +76,20 @@ function refuseUpward(caller: ServiceClass, callee: ServiceClass, name: string):
 }
 
 class HandlerQueryContext extends HandlerCallContext implements QueryContext {
+  #db: ReadonlyKysely | undefined;
+
   get db(): ReadonlyKysely {
-    return requireMain(this.runtime).reader;
+    this.#db ??= createReader(requireMain(this.runtime).pool, this.deadlineMs, this.signal);
+    return this.#db;
   }
 
   table<D extends DescMessage>(message: D): TableReader<D> {
-    return new TableReader<D>(tableOf(message), requireMain(this.runtime).pool, this.runtime.domain.registry);
+    return new TableReader<D>(tableOf(message), this.reads, this.runtime.domain.registry);
+  }
+
+  /** What this call has time left for. */
+  protected get reads(): SqlClient {
+    return readsUntil(requireMain(this.runtime).pool, this.deadlineMs, this.signal);
   }
 }
 
@@ -95,9 +109,34 @@ class HandlerCommandContext extends HandlerQueryContext implements CommandContex
     return this.recorder.write(write, intent);
   }
 
+  override table<D extends DescMessage>(message: D): TableReader<D> {
+    const { domain } = this.runtime;
+    return new TableReader<D>(tableOf(message), this.reads, domain.registry, (table, key, seen) =>
+      this.recorder.rest(table, key, seen),
+    );
+  }
+
+  assume<D extends DescMessage>(message: D, keyOrRow: TableKey | MessageShape<D>, version?: bigint): void {
+    const table = tableOf(message);
+    const key = isRow(keyOrRow) ? keyOf(table, keyOrRow) : keyOrRow;
+    const assumed = isRow(keyOrRow) ? versionOf(keyOrRow) : version;
+    if (assumed === undefined || assumed < 0n) throw notRead(message);
+    this.recorder.rest(table, printKey(keyValues(table, key)), { version: assumed, writer: 0 });
+  }
+
   publish<D extends DescMessage>(event: D, init: MessageInitShape<D>, options?: PublishOptions): void {
     this.recorder.publish(event, init, options);
   }
+}
+
+function isRow<M extends Message>(value: TableKey | M): value is M {
+  return typeof value === "object" && "$typeName" in value;
+}
+
+function notRead(message: DescMessage): QuartetError {
+  return new QuartetError("invalid_argument", `No version of this ${message.name} is known.`, {
+    fix: "Give the very object that a read gave, or its key and version.",
+  });
 }
 
 class HandlerReactionContext extends HandlerCommandContext implements ReactionContext {

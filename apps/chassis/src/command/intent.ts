@@ -1,27 +1,66 @@
 import { create, type Message, type Registry } from "@bufbuild/protobuf";
-import { type Any, anyUnpack, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Any, anyPack, anyUnpack, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { QuartetError } from "../error/quartet-error.ts";
-import { type Intent, IntentSchema } from "../gen/quartet/v1/intent_pb.ts";
+import {
+  type CausingEvent,
+  CommandFailedSchema,
+  type Intent,
+  IntentSchema,
+  type ReadPrecondition,
+} from "../gen/quartet/v1/intent_pb.ts";
+import type { OperationDecision } from "../gen/quartet/v1/operation_pb.ts";
 import type { DecidedEvent, DecidedWrite, Decision } from "../service/decision.ts";
 import { Written } from "../service/written.ts";
 import { type OperationHead, packAnswer } from "./operations.ts";
 
-/** A decision as the message that carries it to the crud class. `head` is undefined for a reaction. */
+/** The command that an intent is of, and what it takes to decide it again. */
+export interface IntentHead extends OperationHead {
+  readonly expectedVersion: bigint | undefined;
+  readonly request: Message;
+  /** Which decision about the request this is, from 1; undefined: the first. */
+  readonly attempt?: number | undefined;
+  /** Who decided. */
+  readonly decided?: OperationDecision | undefined;
+}
+
+/**
+ * Builds before preconditions would apply the intent without a look at them. No build knows a write with this input:
+ * those refuse the intent as `unimplemented`, which the relay tries again elsewhere; later ones leave it out.
+ */
+const refusedByOldBuilds = anyPack(CommandFailedSchema, create(CommandFailedSchema));
+
+/**
+ * A decision as the message that carries it to the crud class.
+ *
+ * @param head undefined for a reaction
+ * @param cause of a reaction
+ */
 export function encodeIntent(
   decision: Decision,
-  head: (OperationHead & { readonly expectedVersion: bigint | undefined }) | undefined,
+  head: IntentHead | undefined,
   registry: Registry,
+  cause?: CausingEvent,
 ): Intent {
+  const rests = decision.preconditions.length > 0;
   return create(IntentSchema, {
     operationId: head?.operationId ?? "",
     method: head?.method ?? "",
     principal: head?.principal ?? "",
     fingerprint: head?.fingerprint ?? "",
     acceptTime: timestampFromDate(head?.acceptTime ?? new Date()),
-    writes: decision.writes.map(({ input }) => packAnswer(input, registry)),
+    callbackUrl: head?.callbackUrl ?? "",
+    writes: [
+      ...decision.writes.map(({ input }) => packAnswer(input, registry)),
+      ...(rests ? [refusedByOldBuilds] : []),
+    ],
     events: decision.events.map((decided) => encodeEvent(decided, registry)),
     answer: encodeAnswer(decision.answer, registry),
     ...(head?.expectedVersion === undefined ? {} : { expectedVersion: head.expectedVersion }),
+    attempt: head?.attempt ?? 1,
+    ...(head?.decided === undefined ? {} : { decision: head.decided }),
+    ...(rests ? { preconditions: [...decision.preconditions] } : {}),
+    ...(rests && head !== undefined ? { request: packAnswer(head.request, registry) } : {}),
+    ...(rests && cause !== undefined ? { cause } : {}),
   });
 }
 
@@ -47,6 +86,7 @@ export interface ReadIntent {
   readonly expectedVersion: bigint | undefined;
   readonly writes: readonly DecidedWrite[];
   readonly events: readonly DecidedEvent[];
+  readonly preconditions: readonly ReadPrecondition[];
   /** The command's answer, given the results of its writes. */
   answerOf(results: readonly Message[]): Message | undefined;
 }
@@ -54,12 +94,16 @@ export interface ReadIntent {
 /** @throws QuartetError `unimplemented` when a message is of a type this build does not know; another one may. */
 export function readIntent(intent: Intent, registry: Registry): ReadIntent {
   const acceptTime = intent.acceptTime === undefined ? new Date() : timestampDate(intent.acceptTime);
-  const { operationId, method, principal, fingerprint, answer } = intent;
+  const { operationId, method, principal, fingerprint, callbackUrl, answer } = intent;
   return {
-    head: operationId === "" ? undefined : { operationId, method, principal, fingerprint, acceptTime },
+    head:
+      operationId === ""
+        ? undefined
+        : { operationId, method, principal, fingerprint, acceptTime, callbackUrl },
     acceptTime,
     expectedVersion: intent.expectedVersion,
-    writes: intent.writes.map((any) => {
+    preconditions: intent.preconditions,
+    writes: intent.writes.filter(isWrite).map((any) => {
       const { desc, message } = unpack(any, registry);
       return { desc, input: message };
     }),
@@ -71,6 +115,10 @@ export function readIntent(intent: Intent, registry: Registry): ReadIntent {
     answerOf: (results) =>
       answer.case === "answerValue" ? unpack(answer.value, registry).message : results[answer.value ?? -1],
   };
+}
+
+function isWrite({ typeUrl }: Any): boolean {
+  return typeUrl !== refusedByOldBuilds.typeUrl;
 }
 
 /**

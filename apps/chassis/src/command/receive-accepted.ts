@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { QuartetError } from "../error/quartet-error.ts";
 import { type CommandAccepted, CommandFailedSchema, IntentSchema } from "../gen/quartet/v1/intent_pb.ts";
 import { claimEvent } from "../inbox/claim-event.ts";
@@ -8,11 +7,14 @@ import { deriveEventId } from "../outbox/event-id.ts";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
 import { runTransaction } from "../pbtable/run-transaction.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import { parsePosition } from "../position/position.ts";
+import { headOf, toCall } from "./accepted-call.ts";
 import type { CommandCall } from "./command-call.ts";
-import { commitIntent } from "./commit-intent.ts";
+import { commitDecision, keptChanging } from "./commit-decision.ts";
 import { decideCommand } from "./decide.ts";
+import { describeDecision } from "./describe-decision.ts";
 import type { CallScope } from "./handler-context.ts";
-import { encodeIntent, unpack } from "./intent.ts";
+import { encodeIntent } from "./intent.ts";
 import {
   claimOperation,
   errorToProblem,
@@ -24,8 +26,12 @@ import {
 import { systemEvent } from "./publish-system-event.ts";
 import { noteReusedKey } from "./receive-intent.ts";
 import type { ReceivedEvent } from "./received-event.ts";
+import { recordRefusal } from "./refuse-command.ts";
 import { answerOf } from "./run-direct.ts";
 import { type Runtime, requireMain, requireOutbox, requireWriter } from "./runtime.ts";
+
+/** Longest wait for the replica to show what undid the decision before; then the push is tried again later. */
+const catchUpMs = 2_000;
 
 /** Records an accepted command's operation, so that it can be seen before it is decided. */
 export async function recordAccepted(runtime: Runtime, accepted: CommandAccepted): Promise<void> {
@@ -39,7 +45,12 @@ export async function recordAccepted(runtime: Runtime, accepted: CommandAccepted
   }
 }
 
-/** Decides an accepted command: in crud commits it at once, in micro publishes its intent. */
+/**
+ * Decides an accepted command: in crud commits it at once, in micro publishes its intent. A command that is decided again
+ * is decided by a replica that shows what undid the decision before.
+ *
+ * @throws QuartetError `stale` when the replica does not get there in time.
+ */
 export async function decideAccepted(
   runtime: Runtime,
   event: ReceivedEvent,
@@ -55,7 +66,10 @@ export async function decideAccepted(
   try {
     const call = toCall(runtime, event, accepted, scope);
     if (runtime.found.serviceClass === "crud") await decideAndCommit(runtime, event, call);
-    else await decideAndSubmit(runtime, event, call);
+    else {
+      await catchUp(runtime, accepted, scope);
+      await decideAndSubmit(runtime, event, call, accepted.attempt);
+    }
   } catch (error) {
     if (!(error instanceof QuartetError) || error.retry || error.code === "unimplemented") throw error;
     if (isReusedKey(error)) return noteReusedKey(runtime, headOf(accepted));
@@ -63,21 +77,38 @@ export async function decideAccepted(
   }
 }
 
-async function decideAndCommit(runtime: Runtime, event: ReceivedEvent, call: CommandCall): Promise<void> {
-  const decision = await decideCommand(runtime, call);
-  await commitIntent(runtime, {
-    cause: { ...call, causeId: event.id },
-    writes: decision.writes,
-    events: decision.events,
-    head: { ...call, method: call.method.name },
-    claims: [],
-    answerOf: (results) => answerOf(decision, results),
-  });
+async function catchUp(runtime: Runtime, { position }: CommandAccepted, scope: CallScope): Promise<void> {
+  if (position === "") return;
+  await requireMain(runtime).replay.wait(parsePosition(position), catchUpMs, scope.signal);
 }
 
-async function decideAndSubmit(runtime: Runtime, event: ReceivedEvent, call: CommandCall): Promise<void> {
+async function decideAndCommit(runtime: Runtime, event: ReceivedEvent, call: CommandCall): Promise<void> {
+  const result = await commitDecision(
+    runtime,
+    call.signal,
+    () => decideCommand(runtime, call),
+    (decision) => ({
+      ...decision,
+      cause: { ...call, causeId: event.id },
+      head: { ...call, method: call.method.name },
+      decided: describeDecision(runtime, decision),
+      claims: [],
+      answerOf: (results) => answerOf(decision, results),
+    }),
+  );
+  if (result.kind === "conflict") await recordRefusal(runtime, call, keptChanging(result.conflict));
+}
+
+async function decideAndSubmit(
+  runtime: Runtime,
+  event: ReceivedEvent,
+  call: CommandCall,
+  attempt: number,
+): Promise<void> {
   const decision = await decideCommand(runtime, call);
-  const intent = encodeIntent(decision, { ...call, method: call.method.name }, runtime.domain.registry);
+  const decided = describeDecision(runtime, decision);
+  const head = { ...call, method: call.method.name, attempt: Math.max(1, attempt), decided };
+  const intent = encodeIntent(decision, head, runtime.domain.registry);
   await publishOnce(
     runtime,
     event,
@@ -101,12 +132,13 @@ async function refuse(
     });
     return;
   }
-  const { operationId, method, principal, fingerprint, acceptTime } = accepted;
+  const { operationId, method, principal, fingerprint, acceptTime, callbackUrl } = accepted;
   const failed = create(CommandFailedSchema, {
     operationId,
     method,
     principal,
     fingerprint,
+    callbackUrl,
     ...(acceptTime === undefined ? {} : { acceptTime }),
     problem: errorToProblem(error),
   });
@@ -137,39 +169,6 @@ function factsOf(event: ReceivedEvent, operationId: string, outcome: string) {
   };
 }
 
-function toCall(
-  runtime: Runtime,
-  event: ReceivedEvent,
-  accepted: CommandAccepted,
-  scope: CallScope,
-): CommandCall {
-  const method = runtime.domain.methods.get(accepted.method);
-  if (method === undefined) {
-    throw new QuartetError("unimplemented", `This build has no method ${accepted.method}.`);
-  }
-  return {
-    ...headOf(accepted),
-    method,
-    request: unpack(accepted.request, runtime.domain.registry).message,
-    keyed: true,
-    expectedVersion: accepted.expectedVersion,
-    deadlineMs: scope.deadlineMs,
-    signal: scope.signal,
-    traceparent: event.traceparent,
-  };
-}
-
 function isReusedKey(error: unknown): boolean {
   return error instanceof QuartetError && error.code === "key_reused";
-}
-
-function headOf(accepted: CommandAccepted) {
-  const { operationId, method, principal, fingerprint, acceptTime } = accepted;
-  return {
-    operationId,
-    method,
-    principal,
-    fingerprint,
-    acceptTime: acceptTime === undefined ? new Date() : timestampDate(acceptTime),
-  };
 }

@@ -36,7 +36,7 @@ async function receiveSystemEvent(runtime: Runtime, event: ReceivedEvent, scope:
       requireCrud(runtime, event);
       return event.type === CommandFailedSchema.typeName
         ? receiveFailure(runtime, event, decode(runtime, event, CommandFailedSchema))
-        : receiveIntent(runtime, event, decode(runtime, event, IntentSchema));
+        : receiveIntent(runtime, event, decode(runtime, event, IntentSchema), scope);
     case systemSubscriptions.operations:
       requireCrud(runtime, event);
       return recordAccepted(runtime, decodeAccepted(runtime, event));

@@ -7,6 +7,8 @@ import { claimEvent } from "../inbox/claim-event.ts";
 import { runTransaction } from "../pbtable/run-transaction.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import { commitIntent } from "./commit-intent.ts";
+import { decideAgain } from "./decide-again.ts";
+import type { CallScope } from "./handler-context.ts";
 import { readIntent } from "./intent.ts";
 import {
   claimOperation,
@@ -19,13 +21,19 @@ import { type ReceivedEvent, systemSubscriptions } from "./received-event.ts";
 import { type Runtime, requireWriter } from "./runtime.ts";
 
 /**
- * Applies an intent in one transaction, once. A refusal that no retry can mend ends its operation as failed, where a
+ * Applies an intent in one transaction, once; when what it rests on has changed, it has no effect but to be decided again
+ * (`decide-again.ts`). A refusal that no retry can mend ends its operation as failed, where a
  * client can see it; without an operation it is thrown, and the event becomes a dead letter.
  */
-export async function receiveIntent(runtime: Runtime, event: ReceivedEvent, intent: Intent): Promise<void> {
+export async function receiveIntent(
+  runtime: Runtime,
+  event: ReceivedEvent,
+  intent: Intent,
+  scope: CallScope,
+): Promise<void> {
   const read = readIntent(intent, runtime.domain.registry);
   try {
-    await commitIntent(runtime, {
+    const result = await commitIntent(runtime, {
       cause: {
         causeId: event.id,
         operationId: intent.operationId,
@@ -35,10 +43,17 @@ export async function receiveIntent(runtime: Runtime, event: ReceivedEvent, inte
       },
       writes: read.writes,
       events: read.events,
+      preconditions: read.preconditions,
       head: read.head,
+      decided: intent.decision,
       claims: [{ consumer: systemSubscriptions.intents, eventId: event.id }],
       answerOf: read.answerOf,
     });
+    if (result.kind !== "conflict") return;
+    const given = await decideAgain(runtime, event, intent, scope, result.conflict);
+    if (given !== undefined && read.head !== undefined) {
+      await recordFailure(runtime, event, read.head, errorToProblem(given));
+    }
   } catch (error) {
     if (!(error instanceof QuartetError) || error.retry || read.head === undefined) throw error;
     // An older build than the one that decided: a newer one may know what to do.
@@ -59,6 +74,7 @@ export async function receiveFailure(
     method: failed.method,
     principal: failed.principal,
     fingerprint: failed.fingerprint,
+    callbackUrl: failed.callbackUrl,
     acceptTime: failed.acceptTime === undefined ? event.time : timestampDate(failed.acceptTime),
   };
   await recordFailure(runtime, event, head, failed.problem ?? create(ProblemSchema, { code: "internal" }));

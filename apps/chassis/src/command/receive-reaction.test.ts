@@ -3,12 +3,11 @@ import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
 import { type OpenRuntime, openRuntime } from "../edge/open-runtime.ts";
-import { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
 import { inboxSql } from "../inbox/inbox-ddl.ts";
 import { createKeptTables, NoteSchema, PlainSchema } from "../pbtable/history/test-history.ts";
 import { createTableSql } from "../pbtable/table-ddl.ts";
 import { declareSubscriptions } from "../relay/subscription/declare-subscriptions.ts";
-import { tableOf } from "../schema/table/table.ts";
+import { systemTables } from "../schema/system-tables.ts";
 import type { LooseMessage } from "../schema/test-schema.ts";
 import { defineDomain } from "../service/domain.ts";
 import { onChange } from "../service/on-change.ts";
@@ -51,7 +50,7 @@ let runtime: OpenRuntime | undefined;
 beforeAll(async () => {
   database = await openTestDatabase();
   await createKeptTables(database, [NoteSchema, PlainSchema]);
-  await database.query(createTableSql(tableOf(OperationRecordSchema)));
+  for (const table of systemTables) await database.query(createTableSql(table));
   for (const sql of inboxSql) await database.query(sql);
   runtime = await openRuntime({
     domain,

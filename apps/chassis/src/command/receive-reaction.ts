@@ -1,4 +1,4 @@
-import type { Message } from "@bufbuild/protobuf";
+import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
 import { IntentSchema } from "../gen/quartet/v1/intent_pb.ts";
 import { claimEvent } from "../inbox/claim-event.ts";
@@ -10,9 +10,11 @@ import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import { parsePosition } from "../position/position.ts";
 import { decodeStoredJson } from "../schema/json/json.ts";
 import type { Decision } from "../service/decision.ts";
-import type { Reaction } from "../service/reaction.ts";
+import { eventMessageOf } from "../service/reaction.ts";
 import { type Cause, sealEvents } from "./apply-writes.ts";
-import { commitIntent, type InboxClaim } from "./commit-intent.ts";
+import { printCause } from "./causing-event.ts";
+import { commitDecision, keptChanging } from "./commit-decision.ts";
+import type { InboxClaim } from "./commit-intent.ts";
 import { decideReaction } from "./decide.ts";
 import type { CallScope } from "./handler-context.ts";
 import { encodeIntent } from "./intent.ts";
@@ -39,21 +41,24 @@ export async function receiveReaction(
   scope: CallScope,
 ): Promise<readonly OutboxEvent[]> {
   const reaction = runtime.domain.reactions.get(event.subscription.slice(reactionPrefix.length));
-  if (reaction === undefined || reaction.eventType !== event.type) {
+  const desc = reaction === undefined ? undefined : eventMessageOf(reaction, event.type);
+  if (reaction === undefined || desc === undefined) {
     throw new QuartetError("unimplemented", `No reaction here takes ${event.type} as ${event.subscription}.`);
   }
   const { serviceClass } = runtime.found;
-  const message = decodeEvent(runtime, reaction, event);
+  const message = decodeEvent(runtime, desc, event);
   if (event.position !== undefined && runtime.main !== undefined && serviceClass !== "crud") {
-    await runtime.main.replay.wait(parsePosition(event.position), catchUpMs, scope.signal);
+    // A commit that a failover has lost is nowhere to be read: its event is reacted to all the same.
+    await runtime.main.replay.waitIfPossible(parsePosition(event.position), catchUpMs, scope.signal);
   }
-  const decision = await decideReaction(runtime, reaction, scope, event, message);
-  if (serviceClass === "crud" && decision.writes.length > 0) await commitReaction(runtime, event, decision);
-  else {
-    const outgoing = outgoingOf(runtime, event, decision);
-    if (serviceClass === "lambda") return outgoing;
-    await publishReaction(runtime, event, outgoing);
+  const decide = () => decideReaction(runtime, reaction, scope, event, message);
+  if (serviceClass === "crud") {
+    await commitReaction(runtime, event, scope, decide);
+    return [];
   }
+  const outgoing = outgoingOf(runtime, event, await decide());
+  if (serviceClass === "lambda") return outgoing;
+  await publishReaction(runtime, event, outgoing);
   return [];
 }
 
@@ -65,45 +70,56 @@ function claimsOf(event: ReceivedEvent): readonly InboxClaim[] {
   ];
 }
 
-/** In crud: effects and inbox entries in one transaction, as if the intent had come. */
-async function commitReaction(runtime: Runtime, event: ReceivedEvent, decision: Decision): Promise<void> {
-  await commitIntent(runtime, {
-    cause: { ...causeOf(event), causeId: intentIdOf(event) },
-    writes: decision.writes,
-    events: decision.events,
+/**
+ * In crud: effects and inbox entries in one transaction, as if the intent had come. What only publishes has no reads that
+ * count.
+ *
+ * @throws QuartetError `aborted` when what it read changed each time; then the push is tried again later.
+ */
+async function commitReaction(
+  runtime: Runtime,
+  event: ReceivedEvent,
+  scope: CallScope,
+  decide: () => Promise<Decision>,
+): Promise<void> {
+  const result = await commitDecision(runtime, scope.signal, decide, (decision) => ({
+    ...decision,
+    ...(decision.writes.length > 0
+      ? { cause: { ...causeOf(event), causeId: intentIdOf(event) } }
+      : { cause: causeOf(event), eventIdOf: replyIdsOf(event) }),
     head: undefined,
     claims: claimsOf(event),
     answerOf: () => undefined,
-  });
+  }));
+  if (result.kind === "conflict") throw keptChanging(result.conflict);
 }
 
 /** What is published where tables are not written: writes as one intent that carries the events; else the events. */
 function outgoingOf(runtime: Runtime, event: ReceivedEvent, decision: Decision): readonly OutboxEvent[] {
   const { registry } = runtime.domain;
-  const idOf = (ordinal: number) => deriveReplyId(event.id, event.subscription, ordinal);
-  if (decision.writes.length === 0) return sealEvents(decision.events, causeOf(event), registry, idOf);
+  if (decision.writes.length === 0) {
+    return sealEvents(decision.events, causeOf(event), registry, replyIdsOf(event));
+  }
   const facts = {
     id: intentIdOf(event),
     key: event.key,
     causationId: event.id,
     traceparent: event.traceparent,
   };
-  return [systemEvent(IntentSchema, encodeIntent(decision, undefined, registry), facts, registry)];
+  const intent = encodeIntent(decision, undefined, registry, printCause(event));
+  return [systemEvent(IntentSchema, intent, facts, registry)];
 }
 
+/** In micro. */
 async function publishReaction(
   runtime: Runtime,
   event: ReceivedEvent,
   outgoing: readonly OutboxEvent[],
 ): Promise<void> {
-  // The entry of the intent is the crud class' alone: a micro publishes it, to be claimed there.
-  const claims = runtime.found.serviceClass === "crud" ? claimsOf(event) : claimsOf(event).slice(0, 1);
   try {
     await runTransaction(requireOutbox(runtime), async (client) => {
-      for (const { consumer, eventId } of claims) {
-        if (!(await claimEvent(client, consumer, eventId))) return;
-      }
-      await appendEvents(client, outgoing);
+      // The entry of the intent is the crud class' alone, to be claimed there.
+      if (await claimEvent(client, event.subscription, event.id)) await appendEvents(client, outgoing);
     });
   } catch (error) {
     throw translateDatabaseError(error);
@@ -114,14 +130,18 @@ function causeOf(event: ReceivedEvent): Cause {
   return { causeId: event.id, operationId: "", acceptTime: event.time, traceparent: event.traceparent };
 }
 
+function replyIdsOf(event: ReceivedEvent): (ordinal: number) => string {
+  return (ordinal) => deriveReplyId(event.id, event.subscription, ordinal);
+}
+
 function intentIdOf(event: ReceivedEvent): string {
   return deriveReplyId(event.id, event.subscription, 0);
 }
 
-function decodeEvent(runtime: Runtime, reaction: Reaction, event: ReceivedEvent): Message {
+function decodeEvent(runtime: Runtime, desc: DescMessage, event: ReceivedEvent): Message {
   try {
-    return decodeStoredJson(reaction.event, event.data, runtime.domain.registry);
+    return decodeStoredJson(desc, event.data, runtime.domain.registry);
   } catch (cause) {
-    throw new QuartetError("unprocessable_event", `The data is no ${reaction.event.typeName}.`, { cause });
+    throw new QuartetError("unprocessable_event", `The data is no ${desc.typeName}.`, { cause });
   }
 }

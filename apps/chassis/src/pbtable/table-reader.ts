@@ -18,6 +18,14 @@ import {
 } from "./list/list-rows.ts";
 import { formatPageToken, type PageEnd, parsePageToken } from "./list/page-token.ts";
 import { noteVersion, versionOf } from "./message-version.ts";
+import {
+  absentRow,
+  keyColumns,
+  type NoteRead,
+  printKey,
+  toRowVersion,
+  statementsOf as versionStatementsOf,
+} from "./seen-row.ts";
 import type { SqlClient, Statement } from "./sql-client.ts";
 import { Stored } from "./stored.ts";
 import { keyValues, type TableKey } from "./table-key.ts";
@@ -28,6 +36,11 @@ import { translateDatabaseError } from "./translate-error.ts";
 export interface StoredRow {
   readonly pb: string;
   readonly version: bigint;
+}
+
+/** And which row it was. */
+interface NotedRow extends StoredRow {
+  readonly writer: string;
 }
 
 /** Rows that a stream reads at once. */
@@ -41,36 +54,43 @@ export class TableReader<D extends DescMessage> {
   readonly table: Table;
   protected readonly client: SqlClient;
   protected readonly registry: Registry;
+  readonly #noteRead: NoteRead | undefined;
 
-  constructor(table: Table, client: SqlClient, registry: Registry) {
+  /** @param noteRead hears of what `get`, `getStored` and `getMany` have found under each of their keys */
+  constructor(table: Table, client: SqlClient, registry: Registry, noteRead?: NoteRead) {
     this.table = table;
     this.client = client;
     this.registry = registry;
+    this.#noteRead = noteRead;
   }
 
-  /** The row with this key, or undefined. One query. */
+  /** The row with this key, or undefined. One query. A decision that reads by it rests on the row being the same still. */
   async get(key: TableKey): Promise<MessageShape<D> | undefined> {
-    const [row] = await this.run<StoredRow>({
-      ...statementsOf(this.table).get,
-      values: keyValues(this.table, key),
-    });
+    const row = await this.read(keyValues(this.table, key));
     return row === undefined ? undefined : this.decodeRow(row);
   }
 
   /** The row with this key as it is stored, or undefined: a query may answer with it, which parses nothing. One query. */
   async getStored(key: TableKey): Promise<Stored<D> | undefined> {
-    const [row] = await this.run<StoredRow>({
-      ...statementsOf(this.table).get,
-      values: keyValues(this.table, key),
-    });
+    const row = await this.read(keyValues(this.table, key));
     return row === undefined ? undefined : new Stored(this.message, row, this.registry);
+  }
+
+  /**
+   * As `get`, of a row that a decision does not rest on: it may have changed by the time that the decision is written.
+   * For rows that change all the time, where the write itself looks again at what counts. In queries the same as `get`.
+   */
+  async peek(key: TableKey): Promise<MessageShape<D> | undefined> {
+    const row = await this.readUnnoted(keyValues(this.table, key));
+    return row === undefined ? undefined : this.decodeRow(row);
   }
 
   /** The rows that exist of these keys, each once, in no order. One query. */
   async getMany(keys: readonly TableKey[]): Promise<MessageShape<D>[]> {
     if (keys.length === 0) return [];
     const parts = keys.map((key) => keyValues(this.table, key));
-    const values = this.table.key.map((_, index) => parts.map((part) => part[index]));
+    if (this.#noteRead !== undefined) return this.getManyNoted(parts, this.#noteRead);
+    const values = keyColumns(this.table, parts);
     const rows = await this.run<StoredRow>({ ...statementsOf(this.table).getMany, values });
     return rows.map((row) => this.decodeRow(row));
   }
@@ -161,6 +181,34 @@ export class TableReader<D extends DescMessage> {
     } catch (error) {
       throw translateDatabaseError(error);
     }
+  }
+
+  private async read(values: unknown[]): Promise<StoredRow | undefined> {
+    if (this.#noteRead === undefined) return this.readUnnoted(values);
+    const [row] = await this.run<NotedRow>({ ...versionStatementsOf(this.table).get, values });
+    this.#noteRead(this.table, printKey(values), row === undefined ? absentRow : toRowVersion(row));
+    return row;
+  }
+
+  private async readUnnoted(values: unknown[]): Promise<StoredRow | undefined> {
+    const [row] = await this.run<StoredRow>({ ...statementsOf(this.table).get, values });
+    return row;
+  }
+
+  private async getManyNoted(parts: readonly unknown[][], note: NoteRead): Promise<MessageShape<D>[]> {
+    const keys = [...new Map(parts.map((part) => [printKey(part), part]))];
+    const values = keyColumns(
+      this.table,
+      keys.map(([, part]) => part),
+    );
+    const statement = { ...versionStatementsOf(this.table).getMany, values };
+    const rows = await this.run<NotedRow & { readonly place: number }>(statement);
+    const found = new Map(rows.map((row) => [row.place, row]));
+    for (const [index, [key]] of keys.entries()) {
+      const row = found.get(index + 1);
+      note(this.table, key, row === undefined ? absentRow : toRowVersion(row));
+    }
+    return rows.map((row) => this.decodeRow(row));
   }
 
   private scan(scan: RowScan, limit: number, end: PageEnd | undefined): Promise<ScannedRow[]> {

@@ -1,3 +1,4 @@
+import { operationRetentionFunctions } from "../command/operation-retention-ddl.ts";
 import { inboxRetentionFunctions } from "../inbox/inbox-ddl.ts";
 import { outboxRetentionFunctions } from "../outbox/outbox-retention-ddl.ts";
 import { deliveryTables } from "../relay/delivery/delivery-ddl.ts";
@@ -37,7 +38,7 @@ const upkeep: readonly Rights[] = [
     "pg_logical_emit_message(boolean,text,text,boolean)",
     "pg_logical_emit_message(boolean,text,bytea,boolean)",
   ]),
-  executeRights([...outboxRetentionFunctions, ...inboxRetentionFunctions]),
+  executeRights([...outboxRetentionFunctions, ...inboxRetentionFunctions, ...operationRetentionFunctions]),
 ];
 
 /**

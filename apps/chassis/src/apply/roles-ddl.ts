@@ -1,3 +1,4 @@
+import { classBudgetMs } from "../edge/statement-budget.ts";
 import { quoteIdentifier, quoteLiteral } from "../schema/identifier.ts";
 
 /** The group roles; logins are made members of one. Rights are of DESIGN's table of classes, and nothing beyond. */
@@ -19,7 +20,8 @@ export const guardedFunctions =
 
 /**
  * A login of a class; one that was of another class is so no longer. REPLICATION is an attribute, not a right, so a
- * group cannot hand it on.
+ * group cannot hand it on. Nor can it hand on settings: the class' statement budget is one of the login itself. An owner
+ * who wants another one says `alter role … set statement_timeout`, which processes take from their next start on.
  *
  * @param role one of `groupRoles`
  */
@@ -30,8 +32,16 @@ export function createLoginSql(login: string, password: string, role: (typeof gr
 exception when duplicate_object or unique_violation then null; end`;
   return `do ${quoteLiteral(create)};
 alter role ${name} with ${attributes} password ${quoteLiteral(password)};
+alter role ${name} ${budgetSql(role)};
 do ${quoteLiteral(leaveOtherGroups(login, role))};
 grant ${role} to ${name}`;
+}
+
+/** The relay is infrastructure: its work is long by nature, and has limits of its own. */
+function budgetSql(role: (typeof groupRoles)[number]): string {
+  if (role === "quartet_relay") return "reset statement_timeout";
+  const serviceClass = { quartet_crud: "crud", quartet_micro: "micro", quartet_nano: "nano" } as const;
+  return `set statement_timeout = '${classBudgetMs[serviceClass[role]]}ms'`;
 }
 
 /** Revokes only what was granted: Postgres warns of any other revoke. */

@@ -1,10 +1,10 @@
-import { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
 import { DeadLetterSchema, SubscriptionSchema } from "../gen/quartet/v1/subscription_pb.ts";
 import type { DdlObject } from "../pbtable/ddl-object.ts";
 import { deliverySql } from "../relay/delivery/delivery-ddl.ts";
 import { leaseSql } from "../relay/lease/lease-ddl.ts";
 import { logSql } from "../relay/log/log-ddl.ts";
 import { segmentFunctions } from "../relay/log/segment-ddl.ts";
+import { systemTables } from "../schema/system-tables.ts";
 import { type Table, tableOf } from "../schema/table/table.ts";
 import type { Domain } from "../service/domain.ts";
 import { eventsRights, mainRights, type RightsTarget } from "./rights.ts";
@@ -28,7 +28,7 @@ export interface RelayObjects {
 
 /** What the main database of a domain has to have. */
 export function mainTarget(domain: Domain, dedicated: boolean, now: Date): SchemaTarget {
-  const tables = [...domain.tables, tableOf(OperationRecordSchema)];
+  const tables = [...domain.tables, ...systemTables];
   const objects = {
     tables,
     views: tables.map((table) => table.viewName),

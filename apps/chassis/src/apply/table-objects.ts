@@ -1,3 +1,4 @@
+import { operationRetentionObjects } from "../command/operation-retention-ddl.ts";
 import { inboxRetentionObjects, inboxSql } from "../inbox/inbox-ddl.ts";
 import { outboxSql } from "../outbox/outbox-ddl.ts";
 import { outboxRetentionObjects } from "../outbox/outbox-retention-ddl.ts";
@@ -18,6 +19,7 @@ export function platformObjects(target: SchemaTarget): readonly DdlObject[] {
     ...changeFunctions(),
     ...outboxRetentionObjects(),
     ...inboxRetentionObjects(),
+    ...operationRetentionObjects(),
     ...target.relay.functions,
   ];
 }

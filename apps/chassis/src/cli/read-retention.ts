@@ -6,6 +6,7 @@ const names = {
   hold: "logHoldSeconds",
   outbox: "outboxKeepSeconds",
   inbox: "inboxKeepSeconds",
+  operations: "operationKeepSeconds",
   attempts: "attemptKeepSeconds",
 } as const;
 

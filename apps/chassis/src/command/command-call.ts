@@ -1,4 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
+import type { Problem } from "../gen/quartet/v1/problem_pb.ts";
 import type { DomainMethod } from "../service/domain.ts";
 import type { Answer } from "./answer.ts";
 
@@ -14,13 +15,15 @@ export interface CommandCall {
   readonly acceptTime: Date;
   /** The version that `If-Match` names. */
   readonly expectedVersion: bigint | undefined;
+  /** Where the client wants the operation's end to be pushed to. */
+  readonly callbackUrl?: string | undefined;
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
   readonly traceparent: string | undefined;
 }
 
 /** How a command ended for its caller. */
-export type CommandOutcome = CommandAnswer | CommandAcceptance;
+export type CommandOutcome = CommandAnswer | CommandRefusal | CommandAcceptance;
 
 export interface CommandAnswer {
   readonly kind: "answered";
@@ -31,6 +34,14 @@ export interface CommandAnswer {
   readonly replayed: boolean;
   /** Undefined when the operation is not recorded. */
   readonly operationId: string | undefined;
+}
+
+/** The recorded failure of an operation: whoever asks gets the very same one, in whichever build. */
+export interface CommandRefusal {
+  readonly kind: "refused";
+  readonly problem: Problem;
+  readonly replayed: boolean;
+  readonly operationId: string;
 }
 
 export interface CommandAcceptance {

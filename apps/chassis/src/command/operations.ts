@@ -1,9 +1,9 @@
 import { create, type Message, type MessageShape, type Registry } from "@bufbuild/protobuf";
-import { type Any, anyPack, anyUnpack, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { isErrorCode } from "../error/error-codes.ts";
+import { type Any, anyPack, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { toProblem } from "../error/problem.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import {
+  type OperationDecision,
   type OperationRecord,
   OperationRecordSchema,
   OperationState,
@@ -11,9 +11,10 @@ import {
 import { type Problem, ProblemSchema } from "../gen/quartet/v1/problem_pb.ts";
 import type { SqlClient } from "../pbtable/sql-client.ts";
 import { TableReader } from "../pbtable/table-reader.ts";
-import { TableWriter } from "../pbtable/table-writer.ts";
 import { tableOf } from "../schema/table/table.ts";
+import type { KeptAnswer } from "./kept-answer.ts";
 import { keyReused } from "./key-reused.ts";
+import { inFlight, OperationWriter } from "./operation-writer.ts";
 
 /** What identifies an operation: enough to record it when it is first heard of. */
 export interface OperationHead {
@@ -22,6 +23,8 @@ export interface OperationHead {
   readonly principal: string;
   readonly fingerprint: string;
   readonly acceptTime: Date;
+  /** Where its client wants its end to be pushed to. */
+  readonly callbackUrl?: string | undefined;
 }
 
 type OperationSchema = typeof OperationRecordSchema;
@@ -30,8 +33,8 @@ export function operationReader(client: SqlClient, registry: Registry): TableRea
   return new TableReader<OperationSchema>(tableOf(OperationRecordSchema), client, registry);
 }
 
-export function operationWriter(client: SqlClient, registry: Registry): TableWriter<OperationSchema> {
-  return new TableWriter<OperationSchema>(tableOf(OperationRecordSchema), client, registry);
+export function operationWriter(client: SqlClient, registry: Registry): OperationWriter {
+  return new OperationWriter(tableOf(OperationRecordSchema), client, registry);
 }
 
 /** What a claim found: an operation not heard of before, one accepted before, or one that ended before. */
@@ -43,73 +46,122 @@ export type OperationClaim =
  * Records an operation as accepted unless it is known, and locks it until the transaction ends. States: accepted →
  * committed or failed; nothing leaves these two, so nothing may be done again for one that ended.
  *
- * @throws QuartetError `key_reused` when it was another request that used the key.
+ * @throws QuartetError `key_reused` when it was another request that used the key; `in_flight` when another transaction
+ * keeps the operation locked.
  */
 export async function claimOperation(
-  operations: TableWriter<OperationSchema>,
+  operations: OperationWriter,
   head: OperationHead,
 ): Promise<OperationClaim> {
-  const inserted = await operations.insertIfAbsent({
+  const accepted = acceptedRecord(head);
+  if (await operations.claimNew(accepted)) return { kind: "new" };
+  const known = await operations.claimKnown(head.operationId);
+  if (known === undefined) throw inFlight();
+  if (isForeignCancel(known, head.principal)) {
+    await operations.update(head.operationId, (draft) => {
+      Object.assign(draft, create(OperationRecordSchema, accepted), {
+        endTime: undefined,
+        problem: undefined,
+      });
+    });
+  } else {
+    requireSameRequest(known, head.fingerprint);
+    if (isEnded(known)) {
+      await tellOfEarlyCancel(operations, known, head);
+      return { kind: "ended", record: known };
+    }
+  }
+  await operations.unlimit();
+  return { kind: "open" };
+}
+
+/** What was canceled before anything was known of it did not know either where its end is to be told. */
+async function tellOfEarlyCancel(
+  operations: OperationWriter,
+  known: OperationRecord,
+  { operationId, method, fingerprint, acceptTime, callbackUrl = "" }: OperationHead,
+): Promise<void> {
+  if (known.fingerprint !== "" || callbackUrl === "") return;
+  await operations.set(operationId, {
+    method,
+    fingerprint,
+    acceptTime: timestampFromDate(acceptTime),
+    callbackUrl,
+  });
+}
+
+function acceptedRecord(head: OperationHead) {
+  return {
     operationId: head.operationId,
     method: head.method,
     principal: head.principal,
     fingerprint: head.fingerprint,
     state: OperationState.ACCEPTED,
     acceptTime: timestampFromDate(head.acceptTime),
-  });
-  if (inserted) return { kind: "new" };
-  const known = await operations.getForUpdate(head.operationId);
-  if (known === undefined) {
-    throw new QuartetError("in_flight", "A request with this key is in flight.", { retryAfterSeconds: 1 });
-  }
-  requireSameRequest(known, head.fingerprint);
-  return isEnded(known) ? { kind: "ended", record: known } : { kind: "open" };
+    callbackUrl: head.callbackUrl ?? "",
+  };
 }
 
-/** @throws QuartetError `key_reused` when the record is of another request. */
+/**
+ * @throws QuartetError `key_reused` when the record is of another request. One that was canceled before anything was
+ * known of it has no fingerprint, and is of whichever request comes.
+ */
 export function requireSameRequest(record: OperationRecord, fingerprint: string): void {
-  if (record.fingerprint === fingerprint) return;
-  throw keyReused();
+  if (record.fingerprint !== fingerprint && record.fingerprint !== "") throw keyReused();
+}
+
+/**
+ * Whoever has the id of an operation of which nothing is known yet may cancel it, but only its own principal's cancel
+ * counts; until the operation comes nobody can tell.
+ */
+export function isForeignCancel(record: OperationRecord, principal: string): boolean {
+  return record.fingerprint === "" && record.principal !== principal;
 }
 
 export function isEnded(record: OperationRecord): boolean {
   return record.state === OperationState.COMMITTED || record.state === OperationState.FAILED;
 }
 
+/** What is kept of a committed operation. */
+export interface OperationEnding {
+  readonly answer: KeptAnswer | undefined;
+  readonly decision: OperationDecision | undefined;
+  readonly events: readonly { readonly id: string; readonly type: string }[];
+}
+
 /** Ends a claimed operation with the command's answer. */
 export async function commitOperation(
-  operations: TableWriter<OperationSchema>,
+  operations: OperationWriter,
   operationId: string,
-  answer: Any | undefined,
+  { answer, decision, events }: OperationEnding,
+  registry: Registry,
 ): Promise<void> {
-  await operations.update(operationId, (draft) => {
-    draft.state = OperationState.COMMITTED;
-    draft.endTime = timestampFromDate(new Date());
-    if (answer !== undefined) draft.response = answer;
+  await operations.set(operationId, {
+    state: OperationState.COMMITTED,
+    endTime: timestampFromDate(new Date()),
+    ...(answer === undefined ? {} : keptFields(answer, registry)),
+    ...(decision === undefined ? {} : { decision }),
+    events: events.map(({ id, type }) => ({ id, type })),
   });
+}
+
+function keptFields(answer: KeptAnswer, registry: Registry) {
+  const { json: answerJson, status: answerStatus, version } = answer;
+  const response = packAnswer(answer.message(), registry);
+  return { response, answerJson, answerStatus, ...(version === undefined ? {} : { answerVersion: version }) };
 }
 
 /** Ends a claimed operation without effects. */
 export async function failOperation(
-  operations: TableWriter<OperationSchema>,
+  operations: OperationWriter,
   operationId: string,
   problem: Problem,
 ): Promise<void> {
-  await operations.update(operationId, (draft) => {
-    draft.state = OperationState.FAILED;
-    draft.endTime = timestampFromDate(new Date());
-    draft.problem = problem;
+  await operations.set(operationId, {
+    state: OperationState.FAILED,
+    endTime: timestampFromDate(new Date()),
+    problem,
   });
-}
-
-/** The answer of an ended operation, or its failure as an error: what the first request got, the second gets. */
-export function readEnding(record: OperationRecord, registry: Registry): Message {
-  if (record.state === OperationState.FAILED) throw problemToError(record.problem);
-  const answer = record.response === undefined ? undefined : anyUnpack(record.response, registry);
-  if (answer === undefined) {
-    throw new QuartetError("internal", `Operation ${record.operationId} has no answer this build can read.`);
-  }
-  return answer;
 }
 
 export function packAnswer(message: Message, registry: Registry): Any {
@@ -122,12 +174,4 @@ export function packAnswer(message: Message, registry: Registry): Any {
 
 export function errorToProblem(error: QuartetError): Problem {
   return create(ProblemSchema, toProblem(error));
-}
-
-function problemToError(problem: Problem | undefined): QuartetError {
-  const code = problem !== undefined && isErrorCode(problem.code) ? problem.code : "internal";
-  return new QuartetError(code, problem?.detail ?? "The operation failed.", {
-    ...(problem?.field ? { field: problem.field } : {}),
-    ...(problem?.fix ? { fix: problem.fix } : {}),
-  });
 }

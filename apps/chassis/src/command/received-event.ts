@@ -9,7 +9,7 @@ export interface ReceivedEvent {
   readonly time: Date;
   /** Which attempt this is, from 1. */
   readonly attempt: number;
-  /** Position of the event's commit in the main database, when it came from there. */
+  /** Position of the event's commit in the main database, when it came from there; else of its cause's, if it has one. */
   readonly position: string | undefined;
   readonly traceparent: string | undefined;
   readonly data: JsonValue;
@@ -23,6 +23,8 @@ export const systemSubscriptions = {
   operations: "operations",
   /** Accepted commands, to the class that decides them. */
   decisions: "decisions",
+  /** Ends of operations, to where their clients want to hear of them. */
+  callbacks: "callbacks",
 } as const;
 
 export const reactionPrefix = "reaction/";

@@ -50,12 +50,16 @@ export async function recordRefusal(
   }
 }
 
-/** Publishes the refusal of a command, in micro. An earlier request with the same key stays the one that counts. */
+/**
+ * Publishes the refusal of a command, in micro. An earlier request with the same key stays the one that counts.
+ *
+ * @returns false when there was one
+ */
 export async function publishRefusal(
   runtime: Runtime,
   call: CommandCall,
   refusal: QuartetError,
-): Promise<void> {
+): Promise<boolean> {
   const { operationId, principal, fingerprint } = call;
   const failed = create(CommandFailedSchema, {
     operationId,
@@ -63,7 +67,8 @@ export async function publishRefusal(
     principal,
     fingerprint,
     acceptTime: timestampFromDate(call.acceptTime),
+    callbackUrl: call.callbackUrl ?? "",
     problem: errorToProblem(refusal),
   });
-  await submitEvent(runtime, call, CommandFailedSchema, failed);
+  return submitEvent(runtime, call, CommandFailedSchema, failed);
 }

@@ -2,21 +2,51 @@ import type { Message } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
 import type { OperationRecord } from "../gen/quartet/v1/operation_pb.ts";
 import { createEventId } from "../outbox/event-id.ts";
-import { takePosition } from "../position/take-position.ts";
 import type { Decision } from "../service/decision.ts";
 import { Written } from "../service/written.ts";
-import type { CommandAnswer, CommandCall } from "./command-call.ts";
-import { commitIntent } from "./commit-intent.ts";
+import type { CommandAnswer, CommandCall, CommandRefusal } from "./command-call.ts";
+import { commitDecision, keptChanging } from "./commit-decision.ts";
 import { decideCommand } from "./decide.ts";
-import { isEnded, operationReader, readEnding, requireSameRequest } from "./operations.ts";
+import { describeDecision } from "./describe-decision.ts";
+import { answered, endedOutcome } from "./ended-outcome.ts";
+import { operationReader, requireSameRequest } from "./operations.ts";
 import { isLastingRefusal, recordRefusal } from "./refuse-command.ts";
 import { type Runtime, requireMain } from "./runtime.ts";
+
+/** Pause before another process' run of the same command is looked at again, unless it is seen to have ended before. */
+const lookAgainMs = 100;
 
 /**
  * Runs a command in the crud class while the client waits: decided off the primary, then written in one short
  * transaction. No connection is held while the handler computes or calls down.
+ *
+ * While another process writes for a request with the same key, this one waits for that one's end, by the watcher, until
+ * its own deadline. When the other comes to nothing, as when it dies, this one is the first.
  */
-export async function runDirect(runtime: Runtime, call: CommandCall): Promise<CommandAnswer> {
+export async function runDirect(
+  runtime: Runtime,
+  call: CommandCall,
+): Promise<CommandAnswer | CommandRefusal> {
+  let waitingFor: QuartetError | undefined;
+  for (;;) {
+    try {
+      return await runOnce(runtime, call);
+    } catch (error) {
+      if (call.keyed && error instanceof QuartetError && error.code === "in_flight") waitingFor = error;
+      // What the last moment of the call's time brought says less than what it was spent on.
+      else if (waitingFor === undefined || !isOver(call)) throw error;
+    }
+    if (isOver(call)) throw waitingFor;
+    const untilMs = Math.min(call.deadlineMs, Date.now() + lookAgainMs);
+    await requireMain(runtime).operations.wait(call.operationId, untilMs, call.signal);
+  }
+}
+
+function isOver({ signal, deadlineMs }: CommandCall): boolean {
+  return signal.aborted || Date.now() >= deadlineMs;
+}
+
+async function runOnce(runtime: Runtime, call: CommandCall): Promise<CommandAnswer | CommandRefusal> {
   const replay = await readReplay(runtime, call);
   if (replay !== undefined) return replay;
   try {
@@ -24,35 +54,45 @@ export async function runDirect(runtime: Runtime, call: CommandCall): Promise<Co
   } catch (error) {
     if (!call.keyed || !isLastingRefusal(error)) throw error;
     const ended = await recordRefusal(runtime, call, error);
-    if (ended === undefined) throw error;
-    return answered(runtime, call, readEnding(ended, runtime.domain.registry), true);
+    const outcome = ended && (await endedOutcome(runtime, call, ended, true));
+    if (outcome === undefined) throw error;
+    return outcome;
   }
 }
 
-async function decideAndCommit(runtime: Runtime, call: CommandCall): Promise<CommandAnswer> {
-  const decision = await decideCommand(runtime, call);
-  const result = await commitIntent(runtime, {
-    cause: { ...call, causeId: createEventId(call.acceptTime.getTime()) },
-    writes: decision.writes,
-    events: decision.events,
-    head: call.keyed ? { ...call, method: call.method.name } : undefined,
-    claims: [],
-    answerOf: (results) => answerOf(decision, results),
-  });
+async function decideAndCommit(runtime: Runtime, call: CommandCall): Promise<CommandAnswer | CommandRefusal> {
+  const causeId = createEventId(call.acceptTime.getTime());
+  const result = await commitDecision(
+    runtime,
+    call.signal,
+    () => decideCommand(runtime, call),
+    (decision) => ({
+      ...decision,
+      cause: { ...call, causeId },
+      head: call.keyed ? { ...call, method: call.method.name } : undefined,
+      decided: describeDecision(runtime, decision),
+      deadlineMs: call.deadlineMs,
+      claims: [],
+      answerOf: (results) => answerOf(decision, results),
+    }),
+  );
+  if (result.kind === "conflict") throw keptChanging(result.conflict);
   if (result.kind === "ended") {
-    return answered(runtime, call, readEnding(result.record, runtime.domain.registry), true);
+    const outcome = await endedOutcome(runtime, call, result.record, true);
+    if (outcome !== undefined) return outcome;
+  } else if (result.kind === "committed" && result.answer !== undefined) {
+    return answered(runtime, result.answer, false, call.keyed ? call.operationId : undefined);
   }
-  if (result.kind === "duplicate" || result.answer === undefined) {
-    throw new QuartetError("internal", `${call.method.name} ended without an answer.`);
-  }
-  return answered(runtime, call, result.answer, false);
+  throw new QuartetError("internal", `${call.method.name} ended without an answer.`);
 }
 
-/** The answer of an earlier request with the same key, as far as this process' database shows it. */
-export async function readReplay(runtime: Runtime, call: CommandCall): Promise<CommandAnswer | undefined> {
+/** What an earlier request with the same key got, as far as this process' database shows it. */
+export async function readReplay(
+  runtime: Runtime,
+  call: CommandCall,
+): Promise<CommandAnswer | CommandRefusal | undefined> {
   const record = await readKnown(runtime, call);
-  if (record === undefined || !isEnded(record)) return undefined;
-  return answered(runtime, call, readEnding(record, runtime.domain.registry), true);
+  return record && endedOutcome(runtime, call, record, true);
 }
 
 /**
@@ -71,20 +111,4 @@ export async function readKnown(runtime: Runtime, call: CommandCall): Promise<Op
 /** The answer that a decision gives once its writes have run. */
 export function answerOf(decision: Decision, results: readonly Message[]): Message | undefined {
   return decision.answer instanceof Written ? results[decision.answer.index] : decision.answer;
-}
-
-async function answered(
-  runtime: Runtime,
-  call: CommandCall,
-  answer: Message,
-  replayed: boolean,
-): Promise<CommandAnswer> {
-  return {
-    kind: "answered",
-    answer,
-    replayed,
-    // Committed already: a lost connection now must not turn the answer into an error.
-    position: await takePosition(requireMain(runtime).pool).catch(() => undefined),
-    operationId: call.keyed ? call.operationId : undefined,
-  };
 }

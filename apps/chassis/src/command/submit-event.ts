@@ -14,6 +14,7 @@ import { type Runtime, requireOutbox } from "./runtime.ts";
  * Publishes what is to become of a command: its acceptance, its intent, or its refusal. Of requests with the same key
  * the first one that gets here counts; the others publish nothing, and may attach to its operation.
  *
+ * @returns whether this one counts
  * @throws QuartetError `key_reused` when the key was used for another request.
  */
 export async function submitEvent<D extends DescMessage>(
@@ -21,7 +22,7 @@ export async function submitEvent<D extends DescMessage>(
   call: CommandCall,
   desc: D,
   message: MessageShape<D>,
-): Promise<void> {
+): Promise<boolean> {
   const facts = {
     id: createEventId(call.acceptTime.getTime()),
     key: call.operationId,
@@ -30,9 +31,13 @@ export async function submitEvent<D extends DescMessage>(
   };
   const event = systemEvent(desc, message, facts, runtime.domain.registry);
   try {
-    await runTransaction(requireOutbox(runtime), async (client) => {
-      if (!call.keyed || (await isFirst(runtime, call, client))) await appendEvents(client, [event]);
-    });
+    const submit = async (client: PoolClient) => {
+      const first = !call.keyed || (await isFirst(runtime, call, client));
+      if (first) await appendEvents(client, [event]);
+      return first;
+    };
+    // Before it is submitted nothing is promised, and who asked may have gone; from then on it is carried out.
+    return await runTransaction(requireOutbox(runtime), submit, undefined, call.deadlineMs);
   } catch (error) {
     throw translateDatabaseError(error);
   }

@@ -1,20 +1,26 @@
 import { type Message, toJsonString } from "@bufbuild/protobuf";
 import { servesKind } from "../class/service-class.ts";
 import { acceptCommand } from "../command/accept-command.ts";
+import { checkCallbackUrl } from "../command/callback-url.ts";
 import type { CommandCall, CommandOutcome } from "../command/command-call.ts";
 import type { CallScope } from "../command/handler-context.ts";
 import { createOperationId, deriveOperationId, fingerprintOf } from "../command/operation-id.ts";
 import { readKnown, runDirect } from "../command/run-direct.ts";
 import { awaitOutcome, runOffloaded } from "../command/run-offloaded.ts";
 import { runReadOnly } from "../command/run-query.ts";
-import type { Runtime } from "../command/runtime.ts";
+import { type Runtime, requireMain } from "../command/runtime.ts";
 import { QuartetError } from "../error/quartet-error.ts";
-import { defaultMode } from "../schema/method.ts";
 import type { DomainMethod } from "../service/domain.ts";
 import type { CallMeta } from "./call-meta.ts";
 
 /**
  * Runs a method as this class runs it: queries and computes here, commands in their mode.
+ *
+ * A command whose idempotency key was used before has one rule in every class and mode: the request attaches to the
+ * first one and waits for its end, until its own deadline (which `Prefer: wait` shortens). It gets what the first one
+ * got. When its time is over before, it is answered 202 with the operation once that is durable, as the first one is; and
+ * 409 `in_flight` with Retry-After before that, for then the first one may still come to nothing. An asynchronous
+ * command's answer is the 202: a repeat gets it again, at once.
  *
  * @throws QuartetError `wrong_class` when this class does not serve the method's kind.
  */
@@ -32,10 +38,12 @@ export async function dispatch(
       fix: "Send it to the gateway, which knows who serves it.",
     });
   }
+  if (meta.callback !== undefined && (kind !== "command" || meta.idempotencyKey === undefined))
+    throw noCallback(kind);
   if (kind === "command") return dispatchCommand(runtime, method, request, meta, signal);
   const scope: CallScope = { principal: meta.principal, deadlineMs: meta.deadlineMs, signal };
-  const answer = await runReadOnly(runtime, method, request, scope, meta.position);
-  return { kind: "answered", answer, position: undefined, replayed: false, operationId: undefined };
+  const found = await runReadOnly(runtime, method, request, scope, meta.position);
+  return { kind: "answered", ...found, replayed: false, operationId: undefined };
 }
 
 async function dispatchCommand(
@@ -46,10 +54,24 @@ async function dispatchCommand(
   signal: AbortSignal,
 ): Promise<CommandOutcome> {
   if (meta.knownTags !== undefined) throw ifNoneMatchIgnored();
-  const mode = meta.respondAsync ? "async" : (meta.routedMode ?? defaultMode(method.desc));
+  const mode = meta.respondAsync
+    ? "async"
+    : (meta.routedMode ?? runtime.flags.modeOf(method, meta.principal).value);
   const call = createCommandCall(runtime, method, request, meta, signal);
   if (mode === "async") return runAsync(runtime, call, meta);
-  return runtime.found.serviceClass === "crud" ? runDirect(runtime, call) : runOffloaded(runtime, call);
+  return runtime.found.serviceClass === "crud" ? joinDirect(runtime, call) : runOffloaded(runtime, call);
+}
+
+/** Its end is pushed with the operation's record, which commands without a key do not have. */
+function noCallback(kind: string): QuartetError {
+  return new QuartetError(
+    "invalid_argument",
+    `A ${kind} without an Idempotency-Key takes no Quartet-Callback.`,
+    {
+      field: "Quartet-Callback",
+      fix: "Send it with commands, and an Idempotency-Key with it.",
+    },
+  );
 }
 
 /** Whoever sends a condition that nobody checks believes to be safe, and is not. */
@@ -60,6 +82,14 @@ function ifNoneMatchIgnored(): QuartetError {
   });
 }
 
+/** Requests with one key run once in this process: the others get what that one gets. */
+async function joinDirect(runtime: Runtime, call: CommandCall): Promise<CommandOutcome> {
+  if (!call.keyed) return runDirect(runtime, call);
+  const { running } = requireMain(runtime).operations;
+  const { value, attached } = await running.join("direct", call, () => runDirect(runtime, call));
+  return attached ? { ...value, replayed: true } : value;
+}
+
 async function runAsync(runtime: Runtime, call: CommandCall, meta: CallMeta): Promise<CommandOutcome> {
   if (!call.keyed) {
     throw new QuartetError("key_missing", "An asynchronous command needs an Idempotency-Key.", {
@@ -67,10 +97,14 @@ async function runAsync(runtime: Runtime, call: CommandCall, meta: CallMeta): Pr
       fix: 'Send one, such as Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f9324", and the same one to retry.',
     });
   }
-  await readKnown(runtime, call);
-  const acceptance = await acceptCommand(runtime, call);
-  if (meta.waitMs === undefined) return acceptance;
-  return awaitOutcome(runtime, { ...call, deadlineMs: Math.min(call.deadlineMs, Date.now() + meta.waitMs) });
+  const { running } = requireMain(runtime).operations;
+  const { value: first, attached } = await running.join("async", call, async () => {
+    await readKnown(runtime, call);
+    return acceptCommand(runtime, call);
+  });
+  if (meta.waitMs === undefined) return { kind: "accepted", operationId: call.operationId };
+  const deadlineMs = Math.min(call.deadlineMs, Date.now() + meta.waitMs);
+  return awaitOutcome(runtime, { ...call, deadlineMs }, attached || !first);
 }
 
 function createCommandCall(
@@ -80,7 +114,7 @@ function createCommandCall(
   meta: CallMeta,
   signal: AbortSignal,
 ): CommandCall {
-  const { principal, idempotencyKey, deadlineMs, traceparent, expectedVersion } = meta;
+  const { principal, idempotencyKey, deadlineMs, traceparent, expectedVersion, callback } = meta;
   const json = toJsonString(method.desc.input, request as never, { registry: runtime.domain.registry });
   const operationId =
     idempotencyKey === undefined
@@ -97,6 +131,7 @@ function createCommandCall(
       expectedVersion === undefined ? json : `${json}\0${expectedVersion}`,
     ),
     expectedVersion,
+    callbackUrl: callback === undefined ? undefined : checkCallbackUrl(callback, runtime.addressRules),
     acceptTime: new Date(),
     deadlineMs,
     signal,

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { anyPack, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { anyPack } from "@bufbuild/protobuf/wkt";
 import { isErrorCode } from "../error/error-codes.ts";
 import { rpcNumberOf } from "../error/rpc-number.ts";
 import {
@@ -12,13 +12,17 @@ import {
 } from "../gen/quartet/v1/operation_pb.ts";
 import { ProblemSchema } from "../gen/quartet/v1/problem_pb.ts";
 
-/** An operation's record as the `google.longrunning.Operation` that clients see. */
-export function toOperation(record: OperationRecord): Operation {
-  const { operationId, method, state, acceptTime, endTime, response, problem } = record;
+/**
+ * An operation's record as the `google.longrunning.Operation` that clients see.
+ *
+ * @param position one at or past its commit, where it is known
+ */
+export function toOperation(record: OperationRecord, position?: string): Operation {
+  const { operationId, state, response, problem } = record;
   return create(OperationSchema, {
     name: `operations/${operationId}`,
     done: state === OperationState.COMMITTED || state === OperationState.FAILED,
-    metadata: packMetadata(method, state, acceptTime, endTime),
+    metadata: packMetadata({ ...record, position }),
     result:
       state === OperationState.COMMITTED && response !== undefined
         ? { case: "response", value: response }
@@ -33,19 +37,22 @@ export function toAcceptedOperation(operationId: string): Operation {
   return create(OperationSchema, {
     name: `operations/${operationId}`,
     done: false,
-    metadata: packMetadata("", OperationState.ACCEPTED, undefined, undefined),
+    metadata: packMetadata({ state: OperationState.ACCEPTED }),
   });
 }
 
-function packMetadata(
-  method: string,
-  state: OperationState,
-  acceptTime: Timestamp | undefined,
-  endTime: Timestamp | undefined,
-) {
-  const metadata = create(OperationMetadataSchema, { method, state });
+/** What of an operation's fate is known. */
+type Fate = Pick<OperationRecord, "state"> &
+  Partial<Pick<OperationRecord, "method" | "acceptTime" | "endTime" | "decision" | "events">> & {
+    readonly position?: string | undefined;
+  };
+
+function packMetadata({ state, method = "", position = "", events = [], ...times }: Fate) {
+  const metadata = create(OperationMetadataSchema, { method, state, position, events });
+  const { acceptTime, endTime, decision } = times;
   if (acceptTime !== undefined) metadata.acceptTime = acceptTime;
   if (endTime !== undefined) metadata.endTime = endTime;
+  if (decision !== undefined) metadata.decision = decision;
   return anyPack(OperationMetadataSchema, metadata);
 }
 

@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import { type Registry, toJsonString } from "@bufbuild/protobuf";
 import { type Answer, answerVersion } from "../command/answer.ts";
 import type { CommandOutcome } from "../command/command-call.ts";
+import { KeptAnswer } from "../command/kept-answer.ts";
 import type { Runtime } from "../command/runtime.ts";
 import { OperationSchema } from "../gen/quartet/v1/operation_pb.ts";
 import { Stored } from "../pbtable/stored.ts";
@@ -10,6 +11,7 @@ import type { DomainMethod } from "../service/domain.ts";
 import type { CallMeta } from "./call-meta.ts";
 import { entityTagOf, isKnown } from "./entity-tag.ts";
 import { toAcceptedOperation } from "./operation-answer.ts";
+import { sendStoredProblem } from "./stored-problem.ts";
 
 /**
  * Answers a REST request: 200 with the method's output, 304 when the client has that already, or 202 with the operation
@@ -37,8 +39,12 @@ export function sendOutcome(
     );
     return;
   }
-  if (outcome.position !== undefined) response.setHeader("Quartet-Position", outcome.position);
   if (outcome.replayed) response.setHeader("Idempotency-Replayed", "true");
+  if (outcome.kind === "refused") {
+    sendStoredProblem(response, outcome.problem);
+    return;
+  }
+  if (outcome.position !== undefined) response.setHeader("Quartet-Position", outcome.position);
   const body = formatAnswer(method, outcome.answer, registry);
   const version = answerVersion(outcome.answer);
   if (version !== undefined) {
@@ -50,12 +56,13 @@ export function sendOutcome(
       return;
     }
   }
-  response.writeHead(200);
+  response.writeHead(outcome.answer instanceof KeptAnswer ? outcome.answer.status : 200);
   response.end(body);
 }
 
-/** A stored row is its own text: nothing is made, and hardly ever anything parsed. */
+/** A stored row is its own text, and a kept answer the first client's: nothing is made, and hardly ever parsed. */
 function formatAnswer(method: DomainMethod, answer: Answer, registry: Registry): string {
   if (answer instanceof Stored) return answer.json();
+  if (answer instanceof KeptAnswer) return answer.json;
   return JSON.stringify(encodeJson(method.desc.output, answer as never, registry));
 }

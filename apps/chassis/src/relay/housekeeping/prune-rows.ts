@@ -18,6 +18,21 @@ export async function pruneInbox(
   });
 }
 
+/** Deletes operations that ended long ago, as {@link pruneInbox} does effects. */
+export async function pruneOperations(
+  client: SqlClient,
+  keepSeconds: number,
+  signal: AbortSignal,
+): Promise<number> {
+  return inBatches(signal, async () => {
+    const result = await client.query<{ pruned: number }>({
+      text: "select quartet.prune_operations(make_interval(secs => $1), $2) as pruned",
+      values: [keepSeconds, batchRows],
+    });
+    return result.rows[0]?.pruned ?? 0;
+  });
+}
+
 /** Deletes attempts of long ago, as {@link pruneInbox} does effects. */
 export async function pruneAttempts(
   client: SqlClient,

@@ -11,6 +11,11 @@ export interface RetentionSettings {
   readonly outboxKeepSeconds: number;
   /** Effects in the inboxes. What the log still holds may be delivered again, so those of its time are kept in any case. */
   readonly inboxKeepSeconds: number;
+  /**
+   * Operations, and with them the answers of idempotency keys, counted from their ends: a day at least. A key's entry in an
+   * inbox must not outlive its operation, so they are kept an hour longer than inboxes in any case.
+   */
+  readonly operationKeepSeconds: number;
   /** The attempt log. */
   readonly attemptKeepSeconds: number;
 }
@@ -24,5 +29,6 @@ export const defaultRetention: RetentionSettings = {
   segmentSeconds: day,
   outboxKeepSeconds: 7 * day,
   inboxKeepSeconds: 8 * day,
+  operationKeepSeconds: 7 * day,
   attemptKeepSeconds: 7 * day,
 };

@@ -76,6 +76,12 @@ test("drops what is old of the log, the inbox and the attempts, and begins segme
   await database.query(
     `insert into quartet.delivery_attempt select 'a', 1, 1, at, 1, 200, '', '' from (values (${days(8)}), (${days(6)})) as t (at)`,
   );
+  // An operation ten days old outlives the effects of a key, which are kept as long as the log; one of a month does not.
+  for (const age of [10, 30]) {
+    const time = new Date(Date.now() - age * 86_400_000).toISOString();
+    const pb = { operationId: `${age}`, state: "OPERATION_STATE_FAILED", acceptTime: time, endTime: time };
+    await database.query("insert into quartet.operation (pb) values ($1)", [JSON.stringify(pb)]);
+  }
   // A segment that is kept keeps the effects of its time.
   await database.query(`update quartet.event_log_segment set opened_at = ${days(10)} where segment = 1`);
   const inbox = () => ids("select event_id as id from quartet.inbox order by 1");
@@ -83,6 +89,7 @@ test("drops what is old of the log, the inbox and the attempts, and begins segme
   {
     await using housekeeping = start({ segmentEvents: 20 });
     await expect.poll(inbox, { timeout: 10_000 }).toEqual(["held", "young"]);
+    await expect.poll(() => ids("select operation_id as id from quartet.operation")).toEqual(["10"]);
     await expect.poll(segments, { timeout: 10_000 }).toEqual(["1", "2", "3"]);
     await expect.poll(() => ids("select seq as id from quartet.delivery_attempt")).toHaveLength(1);
     expect(housekeeping.warnings).toEqual([]);

@@ -5,7 +5,7 @@ import { openPool } from "../../pbtable/open-pool.ts";
 import type { EventLog } from "../log/event-log.ts";
 import { dropSegment, readLogAge, rotateLog } from "./keep-log.ts";
 import { dropMonth, prepareMonths, readCaptured } from "./keep-outbox.ts";
-import { pruneAttempts, pruneInbox } from "./prune-rows.ts";
+import { pruneAttempts, pruneInbox, pruneOperations } from "./prune-rows.ts";
 import { releaseDelayed } from "./release-delayed.ts";
 import { defaultRetention, type RetentionSettings } from "./retention-settings.ts";
 
@@ -21,6 +21,7 @@ export interface HousekeepingParts {
 
 const logPauseMs = 5_000;
 const upkeepPauseMs = 60_000;
+const hourSeconds = 3_600;
 const daySeconds = 86_400;
 
 /**
@@ -117,9 +118,14 @@ async function keepDatabase(
   retention: RetentionSettings,
   signal: AbortSignal,
 ): Promise<void> {
+  const inboxSeconds = async () =>
+    Math.max(retention.inboxKeepSeconds, (await readLogAge(events)) + daySeconds);
   await tryChore(`prune the inbox of ${name}`, logger, async () => {
-    const keepSeconds = Math.max(retention.inboxKeepSeconds, (await readLogAge(events)) + daySeconds);
-    await pruneInbox(pool, keepSeconds, signal);
+    await pruneInbox(pool, await inboxSeconds(), signal);
+  });
+  await tryChore(`prune the operations of ${name}`, logger, async () => {
+    const keepSeconds = Math.max(retention.operationKeepSeconds, (await inboxSeconds()) + hourSeconds);
+    await pruneOperations(pool, keepSeconds, signal);
   });
   await tryChore(`keep the months of the outbox of ${name}`, logger, async () => {
     await prepareMonths(pool, retention);

@@ -8,6 +8,7 @@ import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-da
 import { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
 import { type Subscription, SubscriptionSchema } from "../gen/quartet/v1/subscription_pb.ts";
 import { createEventId } from "../outbox/event-id.ts";
+import { allAddresses } from "../wire/http/address-rules.ts";
 import { parseSecret } from "../wire/webhook/webhook-signature.ts";
 import { openTestSubscriber } from "./delivery/test-subscriber.ts";
 import { runRelay } from "./run-relay.ts";
@@ -57,6 +58,7 @@ async function start(process: string): Promise<Relay> {
       databaseUrl: database.url(),
       eventsDatabaseUrl: database.url(),
       upstreams,
+      addressRules: allAddresses,
       secrets,
       logger,
       process,

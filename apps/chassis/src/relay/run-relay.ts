@@ -6,6 +6,7 @@ import type { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
 import { openPool } from "../pbtable/open-pool.ts";
 import { withSystemTypes } from "../schema/system-registry.ts";
 import type { Domain } from "../service/domain.ts";
+import { type AddressRules, publicAddresses } from "../wire/http/address-rules.ts";
 import type { WebhookSecret } from "../wire/webhook/webhook-signature.ts";
 import { type OutboxSource, outboxSources } from "./capture/outbox-source.ts";
 import { runCapture } from "./capture/run-capture.ts";
@@ -28,6 +29,8 @@ export interface RelaySettings {
   /** The same as `databaseUrl` when there is no dedicated events database. */
   readonly eventsDatabaseUrl: string;
   readonly upstreams: ClassUpstreams;
+  /** Where outside endpoints may be: default, public addresses alone. */
+  readonly addressRules?: AddressRules;
   readonly secrets: readonly WebhookSecret[];
   readonly logger: Logger;
   /** Unique among all relay processes that ever are. Default: host, process id and a random part. */
@@ -83,6 +86,7 @@ async function runOnce(settings: RelaySettings, signal: AbortSignal): Promise<vo
 
 function createParts(settings: RelaySettings, pool: Pool, log: EventLog): RelayParts {
   const { domain, secrets, logger, upstreams, url, observer = silentObserver } = settings;
+  const reach = { rules: settings.addressRules ?? publicAddresses };
   const push = {
     domainName: domain.name,
     secrets,
@@ -101,6 +105,7 @@ function createParts(settings: RelaySettings, pool: Pool, log: EventLog): RelayP
     observer,
     watch,
     upstreams,
+    reach,
   };
 }
 

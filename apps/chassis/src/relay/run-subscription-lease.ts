@@ -1,6 +1,9 @@
 import { once } from "node:events";
 import type { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
 import type { Subscription } from "../gen/quartet/v1/subscription_pb.ts";
+import type { OutsideReach } from "../wire/http/guarded-connect.ts";
+import { callbackEndpoint, withCallbackDefaults } from "./callback/callback-endpoint.ts";
+import { CallbackTarget } from "./callback/callback-target.ts";
 import { runSubscription } from "./delivery/run-subscription.ts";
 import type { RunnerParts } from "./delivery/runner-parts.ts";
 import { keepRunning } from "./keep-running.ts";
@@ -13,6 +16,8 @@ import type { SubscriptionWatch } from "./subscription/watch-subscriptions.ts";
 export interface SubscriptionParts extends RunnerParts {
   readonly watch: SubscriptionWatch;
   readonly upstreams: ClassUpstreams;
+  /** Of endpoints that are no class of ours. */
+  readonly reach: OutsideReach;
 }
 
 /**
@@ -31,7 +36,9 @@ export async function runSubscriptionLease(
     // As it is now, and not as it was when the lease was wanted: the lease's epoch fences what was before.
     using watched = await parts.watch.watch(name);
     if (watched === undefined) return;
-    const { subscription, changed } = watched;
+    const { changed } = watched;
+    const isCallback = watched.subscription.endpoint === callbackEndpoint;
+    const subscription = isCallback ? withCallbackDefaults(watched.subscription) : watched.subscription;
     const narrowed = narrowLease(lease, changed);
     const target = subscription.paused ? undefined : tryResolve(subscription, parts);
     if (target === undefined) {
@@ -49,7 +56,9 @@ export async function runSubscriptionLease(
 /** A subscription whose endpoint cannot be pushed to is halted, and no other with it. */
 function tryResolve(subscription: Subscription, parts: SubscriptionParts): PushTarget | undefined {
   try {
-    return resolveTarget(subscription, parts.upstreams);
+    if (subscription.endpoint === callbackEndpoint)
+      return new CallbackTarget(parts.push.registry, parts.reach);
+    return resolveTarget(subscription, parts.upstreams, parts.reach);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const message = "subscription halted until it is changed";

@@ -4,8 +4,8 @@ import { sendProblem } from "../../edge/send-problem.ts";
 import { toQuartetError } from "../../error/problem.ts";
 import { QuartetError } from "../../error/quartet-error.ts";
 import { translateDatabaseError } from "../../pbtable/translate-error.ts";
+import { requireAdmin } from "../../wire/http/admin-token.ts";
 import { type AdminRoutes, type AdminService, answerAdmin, createAdminRoutes } from "./admin-service.ts";
-import { requireAdmin } from "./admin-token.ts";
 import type { RelayMetrics } from "./relay-metrics.ts";
 
 /** What the relay's listener serves. */

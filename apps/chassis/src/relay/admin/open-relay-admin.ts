@@ -1,9 +1,10 @@
 import type { RequestListener } from "node:http";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import { DeadLetters, Subscriptions } from "../../gen/quartet/v1/relay_admin_pb.ts";
+import { DeadLetters, OperationDeliveries, Subscriptions } from "../../gen/quartet/v1/relay_admin_pb.ts";
 import { openPool } from "../../pbtable/open-pool.ts";
 import type { Domain } from "../../service/domain.ts";
+import { type AddressRules, publicAddresses } from "../../wire/http/address-rules.ts";
 import type { WebhookSecret } from "../../wire/webhook/webhook-signature.ts";
 import { type OutboxSource, outboxSources } from "../capture/outbox-source.ts";
 import { openPostgresLog } from "../log/postgres-log.ts";
@@ -13,6 +14,7 @@ import { subscriptionReader } from "../subscription/subscription-table.ts";
 import { createAdminApp } from "./admin-app.ts";
 import { adminService } from "./admin-service.ts";
 import { createDeadLettersService } from "./dead-letters-service.ts";
+import { createDeliveriesService } from "./deliveries-service.ts";
 import { answerEventData } from "./event-data-endpoint.ts";
 import { readGauges } from "./read-gauges.ts";
 import { type RetainedWal, readRetainedWal } from "./read-retained-wal.ts";
@@ -25,6 +27,8 @@ export interface RelayAdminSettings {
   /** The same as `databaseUrl` where there is no dedicated events database. */
   readonly eventsDatabaseUrl: string;
   readonly secrets: readonly WebhookSecret[];
+  /** Where outside endpoints may be: default, public addresses alone. */
+  readonly addressRules?: AddressRules;
   /** Undefined: requests from this machine alone are answered. */
   readonly token: string | undefined;
   readonly logger: Logger;
@@ -44,6 +48,7 @@ const tickLimitMs = 3_000;
 
 export function openRelayAdmin(settings: RelayAdminSettings): RelayAdmin {
   const { domain, secrets, logger } = settings;
+  const reach = { rules: settings.addressRules ?? publicAddresses };
   const pool = openAdminPool(settings, settings.eventsDatabaseUrl);
   const mainPool = openAdminPool(settings, settings.databaseUrl);
   const log = openPostgresLog({ pool });
@@ -61,9 +66,13 @@ export function openRelayAdmin(settings: RelayAdminSettings): RelayAdmin {
     services: [
       adminService(
         Subscriptions,
-        createSubscriptionsService({ pool, log, secrets, declaredNames: async () => declared }),
+        createSubscriptionsService({ pool, log, secrets, reach, declaredNames: async () => declared }),
       ),
       adminService(DeadLetters, createDeadLettersService(pool)),
+      adminService(
+        OperationDeliveries,
+        createDeliveriesService({ pool, secrets, domainName: async () => domain.name }),
+      ),
     ],
     metrics,
     token: settings.token,

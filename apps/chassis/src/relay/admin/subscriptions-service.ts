@@ -7,17 +7,21 @@ import type {
   Subscriptions,
 } from "../../gen/quartet/v1/relay_admin_pb.ts";
 import type { Subscription } from "../../gen/quartet/v1/subscription_pb.ts";
+import type { OutsideReach } from "../../wire/http/guarded-connect.ts";
 import type { WebhookSecret } from "../../wire/webhook/webhook-signature.ts";
+import { callbackEndpoint } from "../callback/callback-endpoint.ts";
 import { activeSecrets, printableSecret } from "../push/subscription-secrets.ts";
 import { createSubscription } from "../subscription/create-subscription.ts";
 import { deleteSubscription } from "../subscription/delete-subscription.ts";
 import { pauseSubscription, resumeSubscription } from "../subscription/pause-subscription.ts";
 import { getSubscription, listSubscriptions } from "../subscription/read-subscriptions.ts";
 import { replaySubscription } from "../subscription/replay-subscription.ts";
+import { requireReachable } from "../subscription/require-reachable.ts";
 import { rotateSecret } from "../subscription/rotate-secret.ts";
 import type { LogEnds, SubscriptionStart } from "../subscription/start-sequence.ts";
 import { updateSubscription } from "../subscription/update-subscription.ts";
 import type { AdminHandlers } from "./admin-service.ts";
+import { requireSecrets } from "./require-secrets.ts";
 
 export type SubscriptionsHandlers = AdminHandlers<typeof Subscriptions>;
 
@@ -27,6 +31,8 @@ export interface SubscriptionsParts {
   readonly log: LogEnds;
   /** Of the deployment; without any, no secret can be told. */
   readonly secrets: readonly WebhookSecret[];
+  /** Of outside endpoints: one that is out of reach is refused at once. */
+  readonly reach: OutsideReach;
   /** Names that the code of the domain declares. */
   readonly declaredNames: () => Promise<ReadonlySet<string>>;
 }
@@ -40,10 +46,16 @@ export function createSubscriptionsService(parts: SubscriptionsParts): Subscript
     getSubscription: ({ name }) => getSubscription(pool, name),
     createSubscription: async (request) => {
       const start = startOf(request) ?? { kind: "now" };
-      return stateOf(await createSubscription(pool, log, requireGiven(request.subscription), start));
+      const subscription = requireGiven(request.subscription);
+      await requireReachable(subscription.endpoint, parts.reach);
+      return stateOf(await createSubscription(pool, log, subscription, start));
     },
-    updateSubscription: async ({ subscription, updateMask }) =>
-      stateOf(await updateSubscription(pool, requireGiven(subscription), updateMask?.paths ?? [])),
+    updateSubscription: async ({ subscription, updateMask }) => {
+      const changes = requireGiven(subscription);
+      const paths = updateMask?.paths ?? [];
+      if (paths.includes("endpoint")) await requireReachable(changes.endpoint, parts.reach);
+      return stateOf(await updateSubscription(pool, changes, paths));
+    },
     deleteSubscription: async ({ name }) => {
       await deleteSubscription(pool, name, await parts.declaredNames());
       return {};
@@ -89,6 +101,12 @@ function startOf({
 /** @throws QuartetError `failed_precondition` for a subscription that is signed with the deployment's own secret. */
 function printSecrets(deployment: readonly WebhookSecret[], subscription: Subscription): string[] {
   requireSecrets(deployment);
+  if (subscription.endpoint === callbackEndpoint) {
+    throw new QuartetError("failed_precondition", "Callbacks have a secret for each origin.", {
+      field: "name",
+      fix: "quartet operations callback-secret URL",
+    });
+  }
   if (subscription.endpoint.startsWith("class:")) {
     throw new QuartetError(
       "failed_precondition",
@@ -97,17 +115,6 @@ function printSecrets(deployment: readonly WebhookSecret[], subscription: Subscr
     );
   }
   return activeSecrets(deployment, subscription, Date.now()).secrets.map(printableSecret);
-}
-
-function requireSecrets(secrets: readonly WebhookSecret[]): void {
-  if (secrets.length > 0) return;
-  throw new QuartetError(
-    "failed_precondition",
-    "Secrets are derived from the deployment's, which is not known here.",
-    {
-      fix: "Set QUARTET_SECRET to what the relay has.",
-    },
-  );
 }
 
 function requireGiven(subscription: Subscription | undefined): Subscription {

@@ -4,6 +4,7 @@ import { applySchema } from "../../apply/apply-schema.ts";
 import { createTestLogin, testDomain } from "../../apply/test-domain.ts";
 import { openTestDatabase, type TestDatabase } from "../../cluster/postgres/test-database.ts";
 import { openListener } from "../../edge/listen.ts";
+import { allAddresses } from "../../wire/http/address-rules.ts";
 import { parseSecret } from "../../wire/webhook/webhook-signature.ts";
 import { openRelayAdmin, type RelayAdmin, type RelayAdminSettings } from "./open-relay-admin.ts";
 
@@ -49,6 +50,7 @@ export async function openTestRelayAdmin(changes: Partial<RelayAdminSettings> = 
       eventsDatabaseUrl: database.url(login),
       secrets: [testSecret],
       token: undefined,
+      addressRules: allAddresses,
       logger: pino({ level: "info" }, { write: (line) => void lines.push(line) }),
       ...changes,
     }),

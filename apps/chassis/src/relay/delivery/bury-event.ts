@@ -112,7 +112,7 @@ function failureEvent(domain: Domain, subscription: string, { event, failure }: 
 function failedCommand(domain: Domain, subscription: string, event: LogEvent, failure: PushFailure) {
   const source = readCommand(domain, subscription, event);
   if (source === undefined || source.operationId === "") return undefined;
-  const { operationId, method, principal, fingerprint, acceptTime } = source;
+  const { operationId, method, principal, fingerprint, acceptTime, callbackUrl } = source;
   const error = new QuartetError(
     "internal",
     `The command could not be carried out; its event is a dead letter (${failure.status || "no answer"}).`,
@@ -123,6 +123,7 @@ function failedCommand(domain: Domain, subscription: string, event: LogEvent, fa
     method,
     principal,
     fingerprint,
+    callbackUrl,
     ...(acceptTime === undefined ? {} : { acceptTime }),
     problem: create(ProblemSchema, toProblem(error)),
   });

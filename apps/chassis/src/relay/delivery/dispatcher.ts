@@ -40,10 +40,11 @@ export class Dispatcher {
   #gatheringSinceMs: number | undefined;
   #wakeAtMs: number | undefined;
 
-  constructor(state: DeliveryState, own: boolean, nowMs: number) {
+  /** @param manyHosts each of its pushes goes to an endpoint of its own, and the whole window is open from the start */
+  constructor(state: DeliveryState, own: boolean, nowMs: number, manyHosts = false) {
     const { concurrency, rate, settings } = state.plan;
     this.#state = state;
-    this.#window = new AimdWindow(concurrency);
+    this.#window = new AimdWindow(concurrency, manyHosts ? concurrency : undefined);
     this.#breaker = new CircuitBreaker(breakerSettings(own, settings));
     this.#rate = new RateLimit(rate, nowMs);
   }

@@ -126,7 +126,7 @@ function recordAttempt(
   outcome: PushOutcome,
   answer: PushAnswer,
 ): void {
-  if (outcome.kind === "acknowledged" && !state.plan.logsAll) return;
+  if (outcome.kind === "acknowledged" ? !state.plan.logsAll : outcome.untried === true) return;
   store.attempted(attemptOf(pending.event.seq, nextRecordedAttempt(pending), outcome, answer));
 }
 
@@ -151,6 +151,10 @@ function fail(
   if (outcome.kind === "refused") return die(pending, outcome);
   if (outcome.kind === "gone") return { kind: "again" };
   if (outcome.kind === "away" && !share.blamed && !parts.isSuspect(pending)) return { kind: "again" };
+  if (outcome.untried === true) {
+    const dueAtMs = performance.now() + (outcome.retryAfterMs ?? 0);
+    return { kind: "later", failure: outcome, attempts: nextAttempt(pending) - 1, dueAtMs };
+  }
   const attempts = nextAttempt(pending);
   if (attempts > settings.retry) return die(pending, outcome);
   const dueAtMs = performance.now() + backoffMs(settings, attempts, outcome.retryAfterMs);

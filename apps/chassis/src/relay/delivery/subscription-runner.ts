@@ -1,4 +1,5 @@
 import type { Subscription } from "../../gen/quartet/v1/subscription_pb.ts";
+import { CallbackTarget } from "../callback/callback-target.ts";
 import { pushEvents } from "../push/push-events.ts";
 import type { PushAnswer } from "../push/push-outcome.ts";
 import type { PushTarget } from "../push/push-target.ts";
@@ -89,7 +90,12 @@ export class SubscriptionRunner {
       fail: (error) => this.#fail(error),
       changed: this.#pump,
     });
-    this.#dispatcher = new Dispatcher(this.#state, target.own, performance.now());
+    this.#dispatcher = new Dispatcher(
+      this.#state,
+      target.own,
+      performance.now(),
+      target instanceof CallbackTarget,
+    );
     this.#filler = new LogFiller(parts, subscription, matches, this.#state, this.#store);
     this.#reader = new ParkedReader(parts, this.#state, this.#store, this.#pump);
     this.#failures = new FailureLog(parts.logger, this.#plan.name);
@@ -210,7 +216,13 @@ export class SubscriptionRunner {
     const events = push.events.map((pending) => ({ event: pending.event, attempt: nextAttempt(pending) }));
     const { timeoutMs } = this.#plan.settings;
     const request = { subscription: this.#subscription, events, timeoutMs };
-    pushEvents(this.#target, this.#parts.push, request, this.#cutOff.signal).then(
+    const target = this.#target;
+    const settings = this.#parts.push;
+    const pushing =
+      target instanceof CallbackTarget
+        ? target.push(settings, request, this.#cutOff.signal)
+        : pushEvents(target, settings, request, this.#cutOff.signal);
+    pushing.then(
       (answer) => this.#ended(push, answer),
       (error: unknown) => this.#fail(error),
     );

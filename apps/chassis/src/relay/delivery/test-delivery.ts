@@ -12,7 +12,8 @@ import { parseSecret } from "../../wire/webhook/webhook-signature.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { CapturedEvent } from "../log/log-event.ts";
 import { openPostgresLog } from "../log/postgres-log.ts";
-import { resolveTarget } from "../push/push-target.ts";
+import { type PushTarget, resolveTarget } from "../push/push-target.ts";
+import { anywhere } from "../push/test-push.ts";
 import { silentObserver } from "../relay-observer.ts";
 import { toLsn } from "../replication/lsn.ts";
 import { createSubscription } from "../subscription/create-subscription.ts";
@@ -47,6 +48,8 @@ export interface RunOptions {
   readonly observer?: RunnerParts["observer"];
   /** Of another process: it has nothing in memory of what was appended here. */
   readonly otherLog?: boolean;
+  /** Default: what its endpoint says, anywhere. The run disposes it. */
+  readonly target?: PushTarget;
 }
 
 export interface TestRun extends AsyncDisposable {
@@ -114,7 +117,7 @@ export async function openTestDelivery(): Promise<TestDelivery> {
       const urls = { crud: [], micro: [], nano: [], lambda: [], ...options.upstreams };
       const upstreams = new ClassUpstreams(urls);
       const controller = new AbortController();
-      const target = resolveTarget(subscription, upstreams);
+      const target = options.target ?? resolveTarget(subscription, upstreams, anywhere);
       const other = options.otherLog ? openPostgresLog({ pool }) : undefined;
       const parts: RunnerParts = {
         pool,

@@ -17,10 +17,13 @@ export class AimdWindow {
   #successes = 0;
   #decreases: WindowTicket = 0;
 
-  /** @param concurrency at most so many, from 1 */
-  constructor(concurrency: number) {
+  /**
+   * @param concurrency at most so many, from 1
+   * @param first so many at first: all, where what one push tells says nothing of the next
+   */
+  constructor(concurrency: number, first: number = firstSize) {
     this.#max = Math.max(1, concurrency);
-    this.#size = Math.min(firstSize, this.#max);
+    this.#size = Math.min(first, this.#max);
   }
 
   get size(): number {

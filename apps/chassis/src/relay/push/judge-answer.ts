@@ -1,6 +1,7 @@
 import { mayCarryBatchFailures, parseBatchFailures } from "../../wire/batch-result.ts";
 import { type CloudEvent, decodeCloudEvents } from "../../wire/cloud-event/cloud-event.ts";
 import { essence } from "../../wire/cloud-event/media-type.ts";
+import { isRefusedAddress } from "../../wire/http/guarded-connect.ts";
 import type { PushedEvent } from "./encode-push.ts";
 import {
   classifyStatus,
@@ -80,6 +81,11 @@ function judgeSilence(
   { error, sent }: Extract<WireAnswer, { status: 0 }>,
   destination: string,
 ): Judgement {
+  if (isRefusedAddress(error)) {
+    // No endpoint that is away and comes back: the event has its attempts, and is a dead letter then.
+    const refusal = { destination, status: 0, answer: describeError(error), retryAfterMs: undefined };
+    return all(events, fail("retry", refusal), "answered");
+  }
   const verdict = isOwnDoing(error) ? "unsent" : sent ? "overloaded" : "unreachable";
   return all(events, away(destination, describeError(error), !sent), verdict);
 }

@@ -23,6 +23,8 @@ export interface PushFailure {
   readonly retryAfterMs: number | undefined;
   /** No connection could be made: the endpoint has certainly not seen the event. */
   readonly unreachable?: boolean;
+  /** It was not tried: that costs none of its attempts. */
+  readonly untried?: boolean;
 }
 
 /**

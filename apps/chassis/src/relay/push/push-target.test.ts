@@ -4,7 +4,7 @@ import { ContentMode } from "../../gen/quartet/v1/options_pb.ts";
 import { pushEvents } from "./push-events.ts";
 import { isWell, resolveTarget } from "./push-target.ts";
 import { http, openTestEndpoint } from "./test-endpoint.ts";
-import { testEvent, testSettings, testSubscription } from "./test-push.ts";
+import { anywhere, testEvent, testSettings, testSubscription } from "./test-push.ts";
 
 const urls = { crud: [], micro: [], nano: [], lambda: [] };
 
@@ -13,7 +13,7 @@ describe("resolveTarget", () => {
     "%j is no endpoint",
     async (endpoint) => {
       await using upstreams = new ClassUpstreams(urls);
-      expect(() => resolveTarget(testSubscription({ endpoint }), upstreams)).toThrow(
+      expect(() => resolveTarget(testSubscription({ endpoint }), upstreams, anywhere)).toThrow(
         expect.objectContaining({ code: "invalid_argument" }),
       );
     },
@@ -22,24 +22,24 @@ describe("resolveTarget", () => {
   test("a URL with credentials is refused, and they are not repeated", async () => {
     await using upstreams = new ClassUpstreams(urls);
     const resolve = () =>
-      resolveTarget(testSubscription({ endpoint: "https://me:hush@x.example/a" }), upstreams);
+      resolveTarget(testSubscription({ endpoint: "https://me:hush@x.example/a" }), upstreams, anywhere);
     expect(resolve).toThrow(expect.objectContaining({ message: expect.not.stringContaining("hush") }));
   });
 
   test("a class is its processes, in turn; one that the environment does not name is the crud class", async () => {
     const named = { ...urls, crud: ["http://crud:1"], lambda: ["http://a:1", "http://b:2/"] };
     await using upstreams = new ClassUpstreams(named);
-    await using lambda = resolveTarget(testSubscription({ endpoint: "class:lambda" }), upstreams);
+    await using lambda = resolveTarget(testSubscription({ endpoint: "class:lambda" }), upstreams, anywhere);
     const places = [1, 2, 3].map(() => lambda.next()?.url);
     expect(new Set(places)).toEqual(new Set(["http://a:1/_quartet/inbox", "http://b:2/_quartet/inbox"]));
-    await using micro = resolveTarget(testSubscription({ endpoint: "class:micro" }), upstreams);
+    await using micro = resolveTarget(testSubscription({ endpoint: "class:micro" }), upstreams, anywhere);
     expect([micro.own, micro.next()?.url]).toEqual([true, "http://crud:1/_quartet/inbox"]);
   });
 
   test("strangers get binary mode and classes of ours structured, unless the subscription says otherwise", async () => {
     await using upstreams = new ClassUpstreams(urls);
     const mode = (endpoint: string, asked: ContentMode) => {
-      return resolveTarget(testSubscription({ endpoint, mode: asked }), upstreams).mode;
+      return resolveTarget(testSubscription({ endpoint, mode: asked }), upstreams, anywhere).mode;
     };
     const { UNSPECIFIED, BINARY, STRUCTURED, BATCH } = ContentMode;
     const all = [UNSPECIFIED, BINARY, STRUCTURED, BATCH];
@@ -64,8 +64,12 @@ test("what one subscription learns of a process, the others know", async () => {
   await using alive = await openTestEndpoint((socket) => void socket.write(http(204)));
   await using upstreams = new ClassUpstreams({ ...urls, crud: [dead.url, alive.url] });
   const subscription = testSubscription({ endpoint: "class:crud" });
-  await using first = resolveTarget(subscription, upstreams);
-  await using second = resolveTarget(testSubscription({ endpoint: "class:crud", name: "other" }), upstreams);
+  await using first = resolveTarget(subscription, upstreams, anywhere);
+  await using second = resolveTarget(
+    testSubscription({ endpoint: "class:crud", name: "other" }),
+    upstreams,
+    anywhere,
+  );
   const events = [{ event: testEvent(), attempt: 1 }];
   const push = () => pushEvents(first, testSettings, { subscription, events, timeoutMs: 2_000 }, undefined);
   await Promise.all([push(), push()]);
@@ -81,7 +85,7 @@ test("disposing a target closes its connections", async () => {
   await using endpoint = await openTestEndpoint((socket) => void socket.write(http(204)));
   await using upstreams = new ClassUpstreams(urls);
   const subscription = testSubscription({ endpoint: endpoint.url });
-  const target = resolveTarget(subscription, upstreams);
+  const target = resolveTarget(subscription, upstreams, anywhere);
   const events = [{ event: testEvent(), attempt: 1 }];
   await pushEvents(target, testSettings, { subscription, events, timeoutMs: 2_000 }, undefined);
   expect(endpoint.open).toBe(1);
@@ -94,7 +98,7 @@ describe("isWell", () => {
     let status = 200;
     await using endpoint = await openTestEndpoint((socket) => void socket.write(http(status)));
     await using upstreams = new ClassUpstreams({ ...urls, crud: [endpoint.url] });
-    await using target = resolveTarget(testSubscription({ endpoint: "class:crud" }), upstreams);
+    await using target = resolveTarget(testSubscription({ endpoint: "class:crud" }), upstreams, anywhere);
     expect(await isWell(target)).toBe(true);
     status = 503;
     expect(await isWell(target)).toBe(false);
@@ -107,7 +111,7 @@ describe("isWell", () => {
     });
     await using upstreams = new ClassUpstreams({ ...urls, crud: [endpoint.url] });
     const subscription = testSubscription({ endpoint: "class:crud", concurrency: 1 });
-    await using target = resolveTarget(subscription, upstreams);
+    await using target = resolveTarget(subscription, upstreams, anywhere);
     const events = [{ event: testEvent(), attempt: 1 }];
     const stop = new AbortController();
     const hanging = pushEvents(
@@ -124,8 +128,12 @@ describe("isWell", () => {
 
   test("of a stranger nothing is known but its answers; a class of no process is not well", async () => {
     await using upstreams = new ClassUpstreams(urls);
-    await using stranger = resolveTarget(testSubscription({ endpoint: "http://127.0.0.1:1" }), upstreams);
-    await using nobody = resolveTarget(testSubscription({ endpoint: "class:crud" }), upstreams);
+    await using stranger = resolveTarget(
+      testSubscription({ endpoint: "http://127.0.0.1:1" }),
+      upstreams,
+      anywhere,
+    );
+    await using nobody = resolveTarget(testSubscription({ endpoint: "class:crud" }), upstreams, anywhere);
     expect([await isWell(stranger), await isWell(nobody)]).toEqual([true, false]);
   });
 });

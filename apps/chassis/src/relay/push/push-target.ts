@@ -6,6 +6,7 @@ import { type Upstream, UpstreamPool } from "../../edge/upstream/upstream-pool.t
 import { QuartetError } from "../../error/quartet-error.ts";
 import { ContentMode } from "../../gen/quartet/v1/options_pb.ts";
 import type { Subscription } from "../../gen/quartet/v1/subscription_pb.ts";
+import { createGuardedConnect, type OutsideReach } from "../../wire/http/guarded-connect.ts";
 import { type PushRequest, sendPush } from "./send-push.ts";
 
 export type PushMode = "binary" | "structured" | "batch";
@@ -42,21 +43,26 @@ const wellTimeoutMs = 1_000;
 
 /**
  * Resolves a subscription's endpoint: `class:micro` means the processes of that class as the relay's environment names
- * them; where it names none, the crud class, which may do everything.
+ * them; where it names none, the crud class, which may do everything. What is no class is a stranger, and reached only
+ * where `reach` lets it.
  *
  * @throws QuartetError `invalid_argument` for what is neither a class nor an http(s) URL without credentials.
  */
-export function resolveTarget(subscription: TargetSubscription, upstreams: ClassUpstreams): PushTarget {
+export function resolveTarget(
+  subscription: TargetSubscription,
+  upstreams: ClassUpstreams,
+  reach: OutsideReach,
+): PushTarget {
   const { endpoint } = subscription;
   const serviceClass = /^class:(\w+)$/.exec(endpoint)?.[1];
   if (serviceClass !== undefined && isServiceClass(serviceClass)) {
     const known = upstreams.of(serviceClass);
     const processes = known.isEmpty ? upstreams.of("crud") : known;
-    return new PooledTarget(subscription, { own: true, path: inboxPath, processes });
+    return new PooledTarget(subscription, { reach: undefined, path: inboxPath, processes });
   }
   const url = parseEndpoint(endpoint);
   const processes = new UpstreamPool([url.origin]);
-  return new PooledTarget(subscription, { own: false, path: url.pathname + url.search, processes });
+  return new PooledTarget(subscription, { reach, path: url.pathname + url.search, processes });
 }
 
 function parseEndpoint(endpoint: string): URL {
@@ -83,7 +89,8 @@ function modeOf(mode: ContentMode, own: boolean): PushMode {
 }
 
 interface Place {
-  readonly own: boolean;
+  /** Undefined for a class of ours. */
+  readonly reach: OutsideReach | undefined;
   readonly path: string;
   readonly processes: UpstreamPool;
 }
@@ -92,14 +99,16 @@ class PooledTarget implements PushTarget {
   readonly own: boolean;
   readonly path: string;
   readonly mode: PushMode;
+  readonly #reach: OutsideReach | undefined;
   readonly #processes: UpstreamPool;
   readonly #connections: number;
   readonly #destinations = new Map<Upstream, PushDestination>();
 
-  constructor(subscription: TargetSubscription, { own, path, processes }: Place) {
-    this.own = own;
+  constructor(subscription: TargetSubscription, { reach, path, processes }: Place) {
+    this.own = reach === undefined;
+    this.#reach = reach;
     this.path = path;
-    this.mode = modeOf(subscription.mode, own);
+    this.mode = modeOf(subscription.mode, this.own);
     this.#processes = processes;
     // One more than pushes, so that the question whether it is well needs not wait for a push that hangs.
     this.#connections = (subscription.concurrency || defaultConcurrency) + 1;
@@ -128,7 +137,7 @@ class PooledTarget implements PushTarget {
     const processes = this.#processes;
     const dispatcher = new Pool(new URL(upstream.url).origin, {
       connections: this.#connections,
-      connectTimeout: this.own ? ownConnectTimeoutMs : connectTimeoutMs,
+      ...connectingBy(this.#reach),
       allowH2: false,
       pipelining: 1,
       // A push has one limit for all of it (send-push.ts).
@@ -142,6 +151,12 @@ class PooledTarget implements PushTarget {
     };
     return { url: upstream.url + this.path, dispatcher, noteReached };
   }
+}
+
+/** Connections to strangers are guarded, each one anew. */
+export function connectingBy(reach: OutsideReach | undefined): Pool.Options {
+  if (reach === undefined) return { connectTimeout: ownConnectTimeoutMs };
+  return { connect: createGuardedConnect(reach, connectTimeoutMs) };
 }
 
 /** Whether an endpoint is well: one of ours that says so itself. Of a stranger's nothing is known but its answers. */

@@ -4,6 +4,7 @@ import { expect, vi } from "vitest";
 import { ClassUpstreams } from "../../edge/upstream/class-upstreams.ts";
 import { type Subscription, SubscriptionSchema } from "../../gen/quartet/v1/subscription_pb.ts";
 import { systemRegistry } from "../../schema/system-registry.ts";
+import { allAddresses } from "../../wire/http/address-rules.ts";
 import { parseSecret } from "../../wire/webhook/webhook-signature.ts";
 import type { LogEvent } from "../log/log-event.ts";
 import { pushEvents } from "./push-events.ts";
@@ -25,6 +26,9 @@ export const testSettings: PushSettings = {
 export function testSubscription(init: MessageInitShape<typeof SubscriptionSchema> = {}): Subscription {
   return create(SubscriptionSchema, { name: "billing", ...init });
 }
+
+/** Test endpoints are on this machine. */
+export const anywhere = { rules: allAddresses };
 
 let seq = 0n;
 
@@ -57,7 +61,8 @@ interface TestAttempt {
 
 /** The target of a stranger's subscription. */
 export function openTestTarget(subscription: Subscription): PushTarget {
-  return resolveTarget(subscription, new ClassUpstreams({ crud: [], micro: [], nano: [], lambda: [] }));
+  const upstreams = new ClassUpstreams({ crud: [], micro: [], nano: [], lambda: [] });
+  return resolveTarget(subscription, upstreams, anywhere);
 }
 
 /** Pushes once to an endpoint, by a target that lasts no longer. */

@@ -2,16 +2,21 @@ import { create, getOption } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import type { Pool, PoolClient } from "pg";
 import { reactionPrefix, systemSubscriptions } from "../../command/received-event.ts";
+import { OperationEndedSchema } from "../../gen/quartet/v1/callback_pb.ts";
 import { CommandAcceptedSchema, CommandFailedSchema, IntentSchema } from "../../gen/quartet/v1/intent_pb.ts";
 import * as options from "../../gen/quartet/v1/options_pb.ts";
 import { StartAt } from "../../gen/quartet/v1/options_pb.ts";
 import { type Subscription, SubscriptionSchema } from "../../gen/quartet/v1/subscription_pb.ts";
 import { runTransaction } from "../../pbtable/run-transaction.ts";
 import type { Domain } from "../../service/domain.ts";
-import type { Reaction } from "../../service/reaction.ts";
+import { eventTypesOf, type Reaction } from "../../service/reaction.ts";
+import { callbackEndpoint } from "../callback/callback-endpoint.ts";
 import { createCursor } from "./create-cursor.ts";
 import { findStart, type LogEnds } from "./start-sequence.ts";
 import { subscriptionWriter } from "./subscription-table.ts";
+
+/** One that fails holds up no other. */
+const callbacks = { order: options.DeliveryOrder.NONE, start: "beginning" } as const;
 
 type Settings = Pick<Subscription, "concurrency" | "order" | "mode" | "batch" | "rate" | "delivery">;
 
@@ -31,6 +36,11 @@ export function declareSubscriptions(domain: Domain): readonly DeclaredSubscript
     system(systemSubscriptions.intents, "class:crud", [IntentSchema.typeName, CommandFailedSchema.typeName]),
     system(systemSubscriptions.operations, "class:crud", [CommandAcceptedSchema.typeName]),
     system(systemSubscriptions.decisions, "class:micro", [CommandAcceptedSchema.typeName]),
+    // From the beginning: a crud process of this build may have ended operations before a relay of it runs.
+    {
+      ...system(systemSubscriptions.callbacks, callbackEndpoint, [OperationEndedSchema.typeName]),
+      ...callbacks,
+    },
     ...[...domain.reactions.values()].map(declareReaction),
   ];
 }
@@ -46,7 +56,7 @@ function declareReaction(reaction: Reaction): DeclaredSubscription {
   return {
     name: reactionPrefix + reaction.name,
     endpoint: `class:${reaction.serviceClass}`,
-    types: [reaction.eventType],
+    types: [...eventTypesOf(reaction)],
     concurrency: concurrency || defaultConcurrency,
     order,
     mode,

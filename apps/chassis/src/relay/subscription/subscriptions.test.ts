@@ -221,6 +221,7 @@ describe("a declared subscription", () => {
     await Promise.all([1, 2].map(() => recordSubscriptions(database.pool, log, all)));
     const states = await listSubscriptions(database.pool);
     expect(states.map(({ subscription }) => subscription?.name)).toEqual([
+      "callbacks",
       "decisions",
       "intents",
       "operations",

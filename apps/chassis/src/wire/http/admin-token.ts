@@ -17,9 +17,9 @@ export function requireAdmin(request: IncomingMessage, token: string | undefined
     if (loopback.test(request.socket.remoteAddress ?? "") && isFirstHand(request.headers)) return;
     throw new QuartetError(
       "permission_denied",
-      "Without an admin token the relay answers this machine alone.",
+      "Without an admin token this is answered to this machine alone.",
       {
-        fix: "Set QUARTET_ADMIN_TOKEN at the relay, and send it as Authorization: Bearer.",
+        fix: "Set QUARTET_ADMIN_TOKEN of this process, and send it as Authorization: Bearer.",
       },
     );
   }
@@ -27,7 +27,7 @@ export function requireAdmin(request: IncomingMessage, token: string | undefined
   if (sameText(given, token)) return;
   throw new QuartetError("unauthenticated", "The admin token is missing or wrong.", {
     field: "Authorization",
-    fix: "Send Authorization: Bearer and the relay's QUARTET_ADMIN_TOKEN.",
+    fix: "Send Authorization: Bearer and the QUARTET_ADMIN_TOKEN of this process.",
   });
 }
 

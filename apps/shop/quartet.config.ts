@@ -2,15 +2,18 @@ import { defineDomain } from "@quartet/chassis";
 import { catalog, storeProduct } from "./src/catalog/catalog.ts";
 import { commitPrice, notePrice } from "./src/catalog/prices.ts";
 import { schema } from "./src/gen/domain.ts";
-import { confirmOrder, requestPayment, shipOrder } from "./src/orders/order-saga.ts";
+import { confirmOrder } from "./src/orders/confirm-order.ts";
 import {
   commitCancellation,
   commitConfirmation,
   commitOrder,
   commitPayment,
+  commitRecall,
+  commitRefund,
   commitShipment,
 } from "./src/orders/order-writes.ts";
 import { orders } from "./src/orders/orders.ts";
+import { purchase, purchases } from "./src/orders/purchase.ts";
 import { packing } from "./src/packing/packing.ts";
 import { payments } from "./src/payments/payments.ts";
 import { commitStockAdjustment, stockKeeping } from "./src/stock/stock.ts";
@@ -18,7 +21,7 @@ import { commitStockAdjustment, stockKeeping } from "./src/stock/stock.ts";
 export default defineDomain({
   name: "shop",
   schema,
-  services: [catalog, stockKeeping, orders, packing, payments],
+  services: [catalog, stockKeeping, orders, purchases, packing, payments],
   writes: [
     storeProduct,
     commitPrice,
@@ -26,6 +29,8 @@ export default defineDomain({
     commitOrder,
     commitPayment,
     commitShipment,
+    commitRecall,
+    commitRefund,
     commitCancellation,
     commitConfirmation,
   ],
@@ -50,5 +55,6 @@ export default defineDomain({
     },
     { verb: "GET", path: "/v1/orders/order-1" },
   ],
-  reactions: [confirmOrder, requestPayment, shipOrder, notePrice],
+  reactions: [confirmOrder, notePrice],
+  sagas: [purchase],
 });

@@ -153,7 +153,8 @@ describe("logins that are refused", () => {
   });
 
   test("a login that lacks SELECT on one table is refused with the grant that it lacks", async () => {
-    const tables = "shop.products, shop.prices, shop.orders, shop.confirmations, quartet.operation";
+    const tables =
+      "shop.products, shop.prices, shop.orders, shop.confirmations, shop.refunds, quartet.operation, quartet.flag_document, quartet.saga";
     const url = await createLogin("lacks_stock", "usage on schema shop, quartet", `select on ${tables}`);
     const refused = await start(url);
     expect(refused.code).toBe(2);

@@ -183,6 +183,36 @@ describe("idempotency", () => {
     expect(new Set(answers.map((answer) => answer.text)).size).toBe(1);
   });
 
+  test("10,000 requests at once with 100 keys have 100 effects and 100 answers", async () => {
+    const skus = await Promise.all(Array.from({ length: 100 }, () => offerProduct(door)));
+    const keys = skus.map((sku) => ({ sku, key: randomUUID() }));
+    const place = async ({ sku, key }: { readonly sku: string; readonly key: string }): Promise<string> => {
+      for (;;) {
+        const answer = await placeOrder(door, { sku }, key);
+        const again = Number(answer.headers["retry-after"]);
+        if (answer.status === 200 || Number.isNaN(again)) return `${key} ${answer.status} ${answer.text}`;
+        // Shed, or not ended yet: a client comes again when it is told to.
+        await delay(again * 1_000 * (0.5 + Math.random()));
+      }
+    };
+    const waiting = Array.from({ length: 100 }, () => keys).flat();
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const own: string[] = [];
+        for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) own.push(await place(next));
+        return own;
+      }),
+    );
+    expect(answers.flat()).toHaveLength(10_000);
+    expect(answers.flat().filter((answer) => !answer.includes(" 200 "))).toEqual([]);
+    expect(new Set(answers.flat()).size).toBe(100);
+    const orders = await primary.query(
+      "select count(*)::int as count from shop.orders where sku = any($1::text[])",
+      [skus],
+    );
+    expect(orders.rows).toEqual([{ count: 100 }]);
+  });
+
   test("the same key with another payload is refused with 422", async () => {
     const sku = await offerProduct(door);
     const key = randomUUID();

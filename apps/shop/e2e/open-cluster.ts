@@ -181,12 +181,12 @@ export function spawnDev(stateDir: string, options: ClusterOptions, lines: strin
 /** What a process needs of this one's environment, so that a test never depends on the rest. */
 export function baseEnvironment(): Record<string, string> {
   const names = ["PATH", "HOME", "TMPDIR", "LANG"];
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = process.env[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
+  const inherited = names.flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  // The machine of the tests does all at once: a class' budget would hit what is not slow.
+  return { QUARTET_STATEMENT_TIMEOUT: "5000", ...Object.fromEntries(inherited) };
 }
 
 async function readReady(supervisor: ChildProcess, lines: readonly string[]): Promise<ProcessRow[]> {

@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHmac, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Cluster, openCluster, shopFolder } from "./open-cluster.ts";
 import { type Hook, type HookRequest, openHook } from "./open-hook.ts";
@@ -21,11 +21,16 @@ afterAll(async () => {
 
 /** Runs a command of an operator, whose login is the relay's. */
 function quartet(...args: string[]): Promise<string> {
-  return runQuartet(shopFolder, args, {
+  return runQuartet(shopFolder, args, operator());
+}
+
+function operator(): Record<string, string> {
+  return {
     DATABASE_URL: cluster.loginUrl("relay"),
     EVENTS_DATABASE_URL: cluster.loginUrl("relay-events"),
     QUARTET_SECRET: cluster.secret,
-  });
+    QUARTET_ALLOW_PRIVATE: "127.0.0.0/8",
+  };
 }
 
 const admin = (verb: string, path: string, json?: unknown) =>
@@ -262,4 +267,72 @@ test("a stopped relay is found by doctor, and by the exit code", async () => {
     process.kill(stopped, "SIGCONT");
   }
   await taken(await placeOrders(1));
+});
+
+test("a client is called back when its command has ended, in every mode and however it ended", async () => {
+  await using client = await openHook();
+  const callback = (path: string) => ({ "Quartet-Callback": `${client.url}${path}` });
+  const sku = await offerProduct(cluster.door);
+  const offloaded = await placeOrder(cluster.door, { sku }, randomUUID(), callback("/offloaded"));
+  const respondAsync = { Prefer: "respond-async", ...callback("/async?of=me") };
+  const accepted = await placeOrder(cluster.door, { sku }, randomUUID(), respondAsync);
+  const key = randomUUID();
+  const cancelNone = () =>
+    send("POST", `${cluster.door}/v1/orders/none:cancel`, {
+      json: {},
+      headers: { "Idempotency-Key": key, ...callback("/direct") },
+    });
+  const refused = [await cancelNone(), await cancelNone()];
+  expect([offloaded.status, accepted.status, ...refused.map(({ status }) => status)]).toEqual([
+    200, 202, 404, 404,
+  ]);
+  await pollUntil("three callbacks", () => client.requests.length >= 3, 20_000);
+
+  const [secret = ""] = (await quartet("operations", "callback-secret", `${client.url}/any`))
+    .trim()
+    .split("\n");
+  expect(client.requests.every((request) => signs(secret, request))).toBe(true);
+  const operations = client.requests.map(({ body }) => JSON.parse(body));
+  const ofPlaced = operations.filter(({ response }) => response !== undefined);
+  expect(ofPlaced.map(({ done, response }) => [done, response["@type"]])).toEqual(
+    Array(2).fill([true, "type.googleapis.com/shop.v1.Order"]),
+  );
+  expect(ofPlaced.map(({ name }) => `/${name}`)).toContain(accepted.headers["location"]);
+  // Told once, though it was asked twice.
+  expect(operations.filter(({ error }) => error !== undefined)).toMatchObject([
+    { done: true, error: { code: 5 } },
+  ]);
+
+  const shown = JSON.parse(
+    await runQuartet(shopFolder, ["operations", "show", String(accepted.headers["location"]), "--json"], {
+      ...operator(),
+      QUARTET_GATEWAY_URL: cluster.door,
+    }),
+  );
+  expect(shown.operation).toMatchObject({ done: true });
+  const states = new Map<string, string[]>(
+    shown.deliveries.events.map((event: { eventType: string; deliveries?: { state: string }[] }) => [
+      event.eventType,
+      (event.deliveries ?? []).map(({ state }) => state),
+    ]),
+  );
+  expect([...states.keys()]).toEqual(
+    expect.arrayContaining(["quartet.v1.CommandAccepted", "quartet.v1.Intent", "shop.v1.OrderPlaced"]),
+  );
+  expect(states.get("quartet.v1.OperationEnded")).toEqual(["DELIVERY_STATE_DELIVERED"]);
+});
+
+test("a callback that may not be made is refused before anything is done", async () => {
+  const place = (url: string, key: string | undefined) =>
+    placeOrder(cluster.door, { sku: "none" }, key, { "Quartet-Callback": url });
+  const answers = await Promise.all([
+    place("http://169.254.169.254/latest/meta-data", randomUUID()),
+    place("http://[::ffff:10.0.0.1]/", randomUUID()),
+    place("ftp://client.example", randomUUID()),
+    place("https://me:secret@client.example", randomUUID()),
+    place("https://client.example", undefined),
+  ]);
+  expect(answers.map(({ status, json }) => [status, json.code, json.field])).toEqual(
+    Array(5).fill([400, "invalid_argument", "Quartet-Callback"]),
+  );
 });

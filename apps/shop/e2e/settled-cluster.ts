@@ -48,7 +48,7 @@ export async function expectSettled(cluster: Cluster, accepted: readonly Accepte
   expect(dead.rows).toEqual([]);
 }
 
-/** How many events of both outboxes the log lacks. */
+/** How many events of both outboxes are neither in the log nor delayed, as timeouts of sagas are. */
 async function countMissing(cluster: Cluster): Promise<number> {
   const events = cluster.database("events");
   const outboxes = await Promise.all(
@@ -56,7 +56,9 @@ async function countMissing(cluster: Cluster): Promise<number> {
   );
   const ids = outboxes.flatMap((result) => result.rows.map((row) => row.id));
   const found = await events.query(
-    "select count(*)::int as count from quartet.event_log where event_id = any($1::uuid[])",
+    `select count(*)::int as count from (
+      select event_id from quartet.event_log union select event_id from quartet.event_log_delayed
+    ) known where event_id = any($1::uuid[])`,
     [ids],
   );
   return ids.length - found.rows[0].count;

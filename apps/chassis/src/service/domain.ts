@@ -5,6 +5,9 @@ import { withSystemTypes } from "../schema/system-registry.ts";
 import { isTable, type Table, tableOf } from "../schema/table/table.ts";
 import { tablesAmong } from "../schema/table/table-set.ts";
 import type { Reaction } from "./reaction.ts";
+import { checkSaga } from "./saga/check-saga.ts";
+import type { Saga } from "./saga/saga.ts";
+import { addSagas } from "./saga/saga-parts.ts";
 import type { Method, Service } from "./service.ts";
 import type { Write } from "./write.ts";
 
@@ -18,6 +21,7 @@ export interface DomainDefinition {
   // biome-ignore lint/suspicious/noExplicitAny: writes differ in their messages; they are looked up by input type name.
   readonly writes: readonly Write<any, any>[];
   readonly reactions?: readonly Reaction[];
+  readonly sagas?: readonly Saga[];
   /** Requests that show what the domain does; `quartet dev` prints them as lines to paste. */
   readonly examples?: readonly ExampleRequest[];
 }
@@ -53,8 +57,8 @@ export interface DomainMethod {
 /**
  * Checks a domain as a whole.
  *
- * @throws QuartetError `invalid_argument` for a bad name, two parts that claim one name, messages that are no tables, or
- * a reaction to changes that nobody publishes.
+ * @throws QuartetError `invalid_argument` for a bad name, two parts that claim one name, messages that are no tables, a
+ * reaction to changes that nobody publishes, or a saga that could not be undone or would wait for ever.
  */
 export function defineDomain(definition: DomainDefinition): Domain {
   if (!/^[a-z][a-z0-9_]{0,40}$/.test(definition.name)) {
@@ -62,16 +66,25 @@ export function defineDomain(definition: DomainDefinition): Domain {
       fix: "Use a lower-case letter, then letters, digits and underscores.",
     });
   }
+  const registry = withSystemTypes(definition.schema);
+  const writes = uniqueBy(definition.writes, (write) => write.input.typeName, "write");
+  const sagas = addSagas(checkSagas(definition), writes, registry);
+  const reactions = [...checkReactions(definition), ...sagas.reactions];
   return {
     name: definition.name,
-    registry: withSystemTypes(definition.schema),
+    registry,
     services: definition.services,
     methods: uniqueBy(definition.services.flatMap(methodsOf), (method) => method.name, "method"),
-    writes: uniqueBy(definition.writes, (write) => write.input.typeName, "write"),
-    reactions: uniqueBy(checkReactions(definition), (reaction) => reaction.name, "reaction"),
+    writes: uniqueBy([...writes.values(), ...sagas.writes], (write) => write.input.typeName, "write"),
+    reactions: uniqueBy(reactions, (reaction) => reaction.name, "reaction"),
     tables: tablesAmong([...definition.schema].filter((type) => type.kind === "message")),
     examples: definition.examples ?? [],
   };
+}
+
+function checkSagas({ sagas = [], schema }: DomainDefinition): ReadonlyMap<string, Saga> {
+  for (const saga of sagas) checkSaga(saga, schema);
+  return uniqueBy(sagas, (saga) => saga.name, "saga");
 }
 
 function checkReactions({ reactions = [], schema }: DomainDefinition): readonly Reaction[] {

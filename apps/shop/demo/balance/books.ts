@@ -38,6 +38,11 @@ export interface EventRow {
   readonly key: string;
 }
 
+export interface LoggedRow extends EventRow {
+  /** It is delivered later, and has no place in the log before. */
+  readonly delayed: boolean;
+}
+
 export interface DeadLetterRow {
   readonly subscription: string;
   readonly eventType: string;
@@ -64,7 +69,8 @@ export interface Books {
   readonly operations: readonly OperationRow[];
   /** Of both databases. */
   readonly outbox: readonly EventRow[];
-  readonly log: readonly EventRow[];
+  /** In their order, and in the end what has no place yet. */
+  readonly log: readonly LoggedRow[];
   /** `consumer event-id` of every effect, of both databases. */
   readonly effects: ReadonlySet<string>;
   /** Event types that each reaction takes, by the name of its subscription. */
@@ -73,6 +79,11 @@ export interface Books {
 }
 
 const outboxSql = "select id::text, type, aggregateid as key from quartet.outbox";
+/** Of one moment: timeouts of sagas move from one to the other whatever the day does. */
+const logSql = `select id, type, key, delayed from (
+  select event_id::text as id, type, key, false as delayed, seq from quartet.event_log
+  union all select event_id::text, type, key, true, null from quartet.event_log_delayed
+) known order by seq`;
 const effectsSql = "select consumer || ' ' || event_id as effect from quartet.inbox";
 
 const historiesSql = `select order_id as id, version::int as version,
@@ -121,7 +132,7 @@ from shop.orders`,
 from quartet.operation`,
     ),
     outbox: [...(await read<EventRow>(primary, outboxSql)), ...(await read<EventRow>(events, outboxSql))],
-    log: await read(events, "select event_id::text as id, type, key from quartet.event_log order by seq"),
+    log: await read(events, logSql),
     effects: new Set(inboxes.flat().map((row) => row.effect)),
     reactions: new Map(subscriptions.map((row) => [row.name, row.types])),
     deadLetters: await read(

@@ -5,6 +5,9 @@ import { type Check, checkEach, checkNone } from "./check.ts";
 /** Events that the crud class gives their effect, in its inbox. */
 const intentTypes: ReadonlySet<string> = new Set(["quartet.v1.Intent", "quartet.v1.CommandFailed"]);
 
+/** They come by themselves, also while the books are read. */
+const timeoutType = "quartet.v1.SagaTimeout";
+
 /** No event is lost or there twice, and each had its effect once. */
 export function balanceEvents(books: Books, unrest: Unrest): readonly Check[] {
   const logged = new Map<string, number>();
@@ -38,7 +41,9 @@ function deliveriesOf(books: Books): readonly string[] {
     if (intentTypes.has(type)) return ["intents"];
     return [...books.reactions].filter(([, types]) => types.includes(type)).map(([name]) => name);
   };
-  return books.log.flatMap((event) => consumersOf(event).map((consumer) => `${consumer} ${event.id}`));
+  return books.log
+    .filter(({ type, delayed }) => !delayed && type !== timeoutType)
+    .flatMap((event) => consumersOf(event).map((consumer) => `${consumer} ${event.id}`));
 }
 
 function leftovers(unrest: Unrest): string[] {

@@ -15,6 +15,12 @@ import {
   OrderShippedSchema,
   OrderStatus,
 } from "../gen/shop/v1/orders_pb.ts";
+import {
+  CommitRecallSchema,
+  CommitRefundSchema,
+  PaymentRefundedSchema,
+  RefundSchema,
+} from "../gen/shop/v1/purchase_pb.ts";
 import { StockSchema } from "../gen/shop/v1/stock_pb.ts";
 
 /** Takes the items from the shelf and records the order, or does neither. */
@@ -57,6 +63,25 @@ export const commitShipment = write(CommitShipmentSchema, async (tx, { orderId }
     tx.publish(OrderShippedSchema, { orderId });
   }),
 );
+
+/** Calls a parcel back that was sent after all. */
+export const commitRecall = write(CommitRecallSchema, async (tx, { orderId }) =>
+  advance(tx, orderId, OrderStatus.SHIPPED, (order) => {
+    order.status = OrderStatus.PAID;
+  }),
+);
+
+/** Gives an order's payment back, if there was one, once. */
+export const commitRefund = write(CommitRefundSchema, async (tx, intent) => {
+  const { orderId, amountCents } = intent;
+  const order = await tx.table(OrderSchema).getForUpdate(orderId);
+  const paymentReference = order?.paymentReference;
+  if (paymentReference === undefined) return intent;
+  if (await tx.table(RefundSchema).insertIfAbsent({ orderId, paymentReference, amountCents })) {
+    tx.publish(PaymentRefundedSchema, { orderId, paymentReference });
+  }
+  return intent;
+});
 
 /** Cancels an order that has not shipped and gives its items back. */
 export const commitCancellation = write(CommitCancellationSchema, async (tx, { orderId, reason }) => {

@@ -45,7 +45,8 @@ export const orders = service(Orders, {
     const product = await ctx.table(ProductSchema).get(sku);
     if (product === undefined)
       throw new QuartetError("not_found", `There is no product ${sku}.`, { field: "sku" });
-    const stock = await ctx.table(StockSchema).get(sku);
+    // A peek: the write looks again, and orders of one product need not wait for each other.
+    const stock = await ctx.table(StockSchema).peek(sku);
     if (stock === undefined || stock.available < BigInt(quantity)) {
       const left = stock?.available ?? 0n;
       throw new QuartetError("failed_precondition", `Only ${left} of ${sku} are left.`, {

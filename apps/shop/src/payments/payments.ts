@@ -12,4 +12,6 @@ export const payments = service(Payments, {
     const hash = createHash("sha256").update(`${orderId}/${customer}/${amountCents}`).digest("hex");
     return { approved: true, reference: `pay_${hash.slice(0, 16)}` };
   }),
+
+  voidPayment: compute(({ orderId }) => ({ orderId })),
 });

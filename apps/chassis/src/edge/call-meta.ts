@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { QuartetError } from "../error/quartet-error.ts";
 import type { CommandMode } from "../schema/method.ts";
+import { defaultTimeoutMs, notedDeadline, readDeadline } from "./deadline.ts";
 import { readEntityTags, readIfMatch } from "./entity-tag.ts";
+import { readPrefer } from "./prefer.ts";
 
 /** What a request's headers say about how to run it. */
 export interface CallMeta {
@@ -18,19 +20,18 @@ export interface CallMeta {
   readonly position: string | undefined;
   /** `If-Match`: the version the row must have for a command to change it. */
   readonly expectedVersion: bigint | undefined;
+  /** `Quartet-Callback`, as it came: where the end of the command's operation is to be pushed to. */
+  readonly callback?: string | undefined;
   /** `If-None-Match`: entity tags the client has; undefined when it has none. */
   readonly knownTags: readonly string[] | undefined;
+  /** Epoch ms: the one noted where the request came in, else as the headers have it. */
   readonly deadlineMs: number;
   readonly traceparent: string | undefined;
 }
 
-const defaultTimeoutMs = 10_000;
-const maxTimeoutMs = 60_000;
-
 /** @throws QuartetError `invalid_argument` naming the header that is malformed. */
 export function readCallMeta(headers: IncomingHttpHeaders, now: number = Date.now()): CallMeta {
   const prefer = readPrefer(single(headers["prefer"]));
-  const timeoutMs = readTimeout(single(headers["connect-timeout-ms"])) ?? defaultTimeoutMs;
   const mode = single(headers["quartet-mode"]);
   return {
     principal: principalOf(single(headers["authorization"])),
@@ -38,15 +39,16 @@ export function readCallMeta(headers: IncomingHttpHeaders, now: number = Date.no
     ...prefer,
     routedMode: mode === "direct" || mode === "offloaded" || mode === "async" ? mode : undefined,
     position: single(headers["quartet-position"]),
+    callback: single(headers["quartet-callback"]),
     expectedVersion: readIfMatch(single(headers["if-match"])),
     knownTags: readEntityTags(single(headers["if-none-match"])),
-    deadlineMs: now + Math.min(timeoutMs, maxTimeoutMs),
+    deadlineMs: notedDeadline(headers) ?? readDeadline(headers, prefer, defaultTimeoutMs.crud, now),
     traceparent: readTraceparent(single(headers["traceparent"])),
   };
 }
 
 /** Whoever sends the same credentials is the same principal; the credentials themselves are never stored. */
-function principalOf(authorization: string | undefined): string {
+export function principalOf(authorization: string | undefined): string {
   if (authorization === undefined) return "anonymous";
   return createHash("sha256").update(authorization).digest("hex").slice(0, 32);
 }
@@ -60,24 +62,6 @@ function readIdempotencyKey(text: string | undefined): string | undefined {
   throw new QuartetError("invalid_argument", "Idempotency-Key is not 1 to 255 visible ASCII characters.", {
     field: "Idempotency-Key",
     fix: 'Send one string, such as Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f9324".',
-  });
-}
-
-/** RFC 7240: unknown preferences are ignored, as are malformed ones. */
-function readPrefer(text: string | undefined): Pick<CallMeta, "respondAsync" | "waitMs"> {
-  const parts = (text ?? "").split(",").map((part) => part.trim().toLowerCase());
-  const wait = parts.map((part) => /^wait=(\d{1,6})$/.exec(part)?.[1]).find((value) => value !== undefined);
-  return {
-    respondAsync: parts.includes("respond-async"),
-    waitMs: wait === undefined ? undefined : Math.min(Number(wait) * 1000, maxTimeoutMs),
-  };
-}
-
-function readTimeout(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,10}$/.test(text)) return Number(text);
-  throw new QuartetError("invalid_argument", "Connect-Timeout-Ms is not a number of at most ten digits.", {
-    field: "Connect-Timeout-Ms",
   });
 }
 

@@ -5,10 +5,14 @@ import { toQuartetError } from "../error/problem.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import type { WebhookSecret } from "../wire/webhook/webhook-signature.ts";
-import { limitInFlight } from "./admission.ts";
 import { createConnectHandler } from "./connect-routes.ts";
+import { defaultTimeoutMs } from "./deadline.ts";
+import { answerFlags, flagsPath } from "./flags-endpoint.ts";
 import { answerInbox, inboxPath } from "./inbox-endpoint.ts";
-import { answerOperation, operationPath } from "./operations-endpoint.ts";
+import type { OpenRuntime } from "./open-runtime.ts";
+import { answerOperations, operationPath } from "./operations-endpoint.ts";
+import { guardRequest } from "./overload/guard-request.ts";
+import { laneOf } from "./overload/lane-of.ts";
 import { answerRest, createRestRoutes } from "./rest-routes.ts";
 import { sendProblem } from "./send-problem.ts";
 
@@ -20,13 +24,12 @@ export interface AppSettings {
   readonly isReady: () => Promise<boolean>;
 }
 
-const maxInFlight = 1_000;
-
 /**
- * The HTTP surface of a class: health, whoami, inbox, operations, RPC and REST, in this order. An Express 5 app, so
+ * The HTTP surface of a class: health, whoami, flags and load, which are answered whatever the load; then, as places and
+ * deadlines allow, inbox, operations, RPC and REST, in this order. An Express 5 app, so
  * that a domain's own middleware can be mounted before it.
  */
-export function createApp(runtime: Runtime, settings: AppSettings): Express {
+export function createApp(runtime: OpenRuntime, settings: AppSettings): Express {
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
@@ -38,7 +41,18 @@ export function createApp(runtime: Runtime, settings: AppSettings): Express {
   app.get("/_quartet/whoami", (_request, response) => {
     response.json(describeProcess(runtime));
   });
-  app.use(limitInFlight(maxInFlight));
+  app.get(flagsPath, (request, response) => answerFlags(runtime.flags, request, response));
+  app.get("/_quartet/load", (_request, response) => {
+    response.json(runtime.describeLoad());
+  });
+  app.use((request: Request, response: Response, next: NextFunction) => {
+    const settings = {
+      admission: runtime.admission,
+      lane: laneOf(runtime.domain, request),
+      defaultTimeoutMs: defaultTimeoutMs[runtime.serviceClass],
+    };
+    guardRequest(settings, request.headers, response).then(() => next(), next);
+  });
   app.use(
     (request: Request, response: Response, next: NextFunction) =>
       void route(runtime, settings, request, response, next),
@@ -51,7 +65,7 @@ export function createApp(runtime: Runtime, settings: AppSettings): Express {
 }
 
 /** `GET /_quartet/whoami`. */
-export function describeProcess(runtime: Runtime) {
+export function describeProcess(runtime: OpenRuntime) {
   const { serviceClass, reasons, surplus } = runtime.found;
   return {
     class: serviceClass,
@@ -59,6 +73,7 @@ export function describeProcess(runtime: Runtime) {
     reasons,
     surplus: surplus.map((fault) => fault.what),
     pid: process.pid,
+    statementBudgets: runtime.statementBudgets,
   };
 }
 
@@ -86,8 +101,8 @@ async function route(
     const operation = operationPath.exec(request.path);
     if (request.path === inboxPath) {
       await answerInbox(runtime, settings.pushSecrets, request, response);
-    } else if (operation?.[1] !== undefined) {
-      await answerOperation(runtime, request, response, operation[1]);
+    } else if (operation !== null) {
+      await answerOperations(runtime, request, response, operation[1]);
     } else next();
   } catch (error) {
     next(error);

@@ -5,13 +5,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
 import { receiveEvent } from "../command/receive-event.ts";
 import { IntentSchema } from "../gen/quartet/v1/intent_pb.ts";
-import { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
 import { inboxSql } from "../inbox/inbox-ddl.ts";
 import { push, testEvent } from "../inbox/test-push.ts";
 import { createEventId, deriveReplyId } from "../outbox/event-id.ts";
 import { createKeptTables, NoteSchema, PlainSchema } from "../pbtable/history/test-history.ts";
 import { createTableSql } from "../pbtable/table-ddl.ts";
-import { tableOf } from "../schema/table/table.ts";
+import { systemTables } from "../schema/system-tables.ts";
 import { type CloudEvent, decodeCloudEvents } from "../wire/cloud-event/cloud-event.ts";
 import { type InboxProcess, openInboxProcess } from "./test-inbox-runtime.ts";
 
@@ -22,7 +21,7 @@ let lambda: InboxProcess;
 beforeAll(async () => {
   database = await openTestDatabase();
   await createKeptTables(database, [NoteSchema, PlainSchema]);
-  for (const sql of [createTableSql(tableOf(OperationRecordSchema)), ...inboxSql]) await database.query(sql);
+  for (const sql of [...systemTables.map(createTableSql), ...inboxSql]) await database.query(sql);
   [crud, lambda] = await Promise.all([openInboxProcess(database.url()), openInboxProcess(undefined)]);
 });
 afterAll(async () => {

@@ -49,7 +49,7 @@ export async function answerInbox(
   const replies: OutboxEvent[] = [];
   const events = push.events.map((event) => toInboxEvent(event, request.headers));
   const outcomes = await settleInKeyOrder(events, maxKeysAtOnce, async (event) => {
-    replies.push(...(await withinDeadline(meta.deadlineMs, receive(runtime, event, scope))));
+    replies.push(...(await withinDeadline(meta.deadlineMs, () => receive(runtime, event, scope))));
   });
   const [first] = outcomes;
   if (push.mode !== "batch" && first instanceof QuartetError) throw first;

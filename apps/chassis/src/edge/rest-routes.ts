@@ -38,6 +38,8 @@ export async function answerRest(
   const meta = readCallMeta(request.headers);
   const method = match.route.target;
   const signal = requestSignal(response, meta.deadlineMs);
-  const outcome = await withinDeadline(meta.deadlineMs, dispatch(runtime, method, message, meta, signal));
+  const outcome = await withinDeadline(meta.deadlineMs, () =>
+    dispatch(runtime, method, message, meta, signal),
+  );
   sendOutcome(runtime, response, method, outcome, meta);
 }

@@ -18,6 +18,15 @@ export function toQuartetError(thrown: unknown): QuartetError {
   return new QuartetError("internal", "The server failed to answer. The fault is logged.", { cause: thrown });
 }
 
+/**
+ * The header that tells where the database was: `Quartet-Position`, to be sent back as that of any answer; of a replica
+ * that is behind, `Quartet-Replayed`, which is news for a gateway and nothing to go back to.
+ */
+export function placeHeader({ code, position }: QuartetError): Readonly<Record<string, string>> {
+  if (position === undefined) return {};
+  return { [code === "stale" ? "Quartet-Replayed" : "Quartet-Position"]: position };
+}
+
 /** The public form of an error; `cause` and stack stay inside. */
 export function toProblem(error: QuartetError): ProblemBody {
   return {

@@ -11,6 +11,8 @@ export interface ErrorExtras {
   readonly retryAfterSeconds?: number;
   /** For `method_not_allowed`: the methods that are; becomes the `Allow` header. */
   readonly allow?: readonly string[];
+  /** Where the database was that the error was found in; see `placeHeader`. */
+  readonly position?: string;
 }
 
 /**
@@ -23,6 +25,7 @@ export class QuartetError extends Error {
   readonly fix: string | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly allow: readonly string[] | undefined;
+  readonly position: string | undefined;
 
   constructor(code: ErrorCode, message: string, extras: ErrorExtras = {}) {
     super(message, extras.cause === undefined ? undefined : { cause: extras.cause });
@@ -32,6 +35,15 @@ export class QuartetError extends Error {
     this.fix = extras.fix;
     this.retryAfterSeconds = extras.retryAfterSeconds;
     this.allow = extras.allow;
+    this.position = extras.position;
+  }
+
+  /** The same error, found at a place. */
+  at(position: string): QuartetError {
+    const { message, cause, field, fix, retryAfterSeconds, allow } = this;
+    const extras = { cause, field, fix, retryAfterSeconds, allow };
+    const given = Object.entries(extras).filter(([, value]) => value !== undefined);
+    return new QuartetError(this.code, message, { ...Object.fromEntries(given), position });
   }
 
   get status(): number {

@@ -2,62 +2,91 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { serviceClasses } from "../class/service-class.ts";
+import { principalOf } from "../edge/call-meta.ts";
+import { defaultTimeoutMs } from "../edge/deadline.ts";
+import { Admission, type Lane } from "../edge/overload/admission.ts";
+import { DownGuard } from "../edge/overload/down-guard.ts";
+import { guardRequest } from "../edge/overload/guard-request.ts";
+import { laneOfOperation } from "../edge/overload/lane-of.ts";
+import { watchLoad } from "../edge/overload/load-signals.ts";
 import { readBody } from "../edge/read-body.ts";
 import { requestSignal } from "../edge/request-signal.ts";
 import { sendProblem } from "../edge/send-problem.ts";
 import type { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
 import type { Upstream, UpstreamPool } from "../edge/upstream/upstream-pool.ts";
+import { graceMs } from "../edge/within-deadline.ts";
 import { toQuartetError } from "../error/problem.ts";
 import { QuartetError } from "../error/quartet-error.ts";
+import { requireTime } from "../error/require-time.ts";
 import { forward } from "./forward.ts";
-import type { Routes } from "./routes.ts";
+import type { Route } from "./routes.ts";
+import { answerRoutes, type RouteDesk, routesPath } from "./routes-endpoint.ts";
 
-const maxInFlight = 1_000;
-const requestLimitMs = 65_000;
+/** What a class may take past the deadline to say what became of the request, and its answer on its way here. */
+const slackMs = graceMs + 500;
 const probeEveryMs = 500;
 const probeTimeoutMs = 1_000;
 
 /**
  * The gateway as a request handler: routes by the table, forwards, answers what it cannot forward with problem+json.
- * At most `maxInFlight` requests are under way; beyond them it answers 503 with Retry-After at once.
+ * It is open to as many at once as it stands, as classes are; what it refuses is answered 503 with Retry-After at once.
  */
-export function createGateway(routes: Routes, upstreams: ClassUpstreams, log: Logger): RequestListener {
-  let inFlight = 0;
+export function createGateway(
+  desk: RouteDesk,
+  upstreams: ClassUpstreams,
+  log: Logger,
+  positionCookie?: string,
+): RequestListener {
+  const admission = new Admission(watchLoad({}));
+  const guard = new DownGuard();
   return (request, response) => {
     const { path } = splitTarget(request);
     if (path === "/livez" || path === "/readyz") return void answerHealth(path, upstreams, response);
-    inFlight += 1;
-    route(routes, upstreams, request, response, inFlight)
-      .catch((thrown: unknown) => {
+    route({ desk, upstreams, admission, guard }, request, response, positionCookie).catch(
+      (thrown: unknown) => {
         const error = isAbort(thrown)
           ? new QuartetError("deadline_exceeded", "No answer came in time.", { cause: thrown })
           : toQuartetError(thrown);
         if (error.code === "internal") log.error({ err: thrown }, "a request failed");
         sendProblem(response, error);
-      })
-      .finally(() => {
-        inFlight -= 1;
-      });
+      },
+    );
   };
 }
 
+interface GatewayParts {
+  readonly desk: RouteDesk;
+  readonly upstreams: ClassUpstreams;
+  readonly admission: Admission;
+  readonly guard: DownGuard;
+}
+
 async function route(
-  routes: Routes,
-  upstreams: ClassUpstreams,
+  { desk, upstreams, admission, guard }: GatewayParts,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  inFlight: number,
+  positionCookie: string | undefined,
 ): Promise<void> {
-  if (inFlight > maxInFlight) {
-    throw new QuartetError("unavailable", "The gateway has too many requests under way.", {
-      retryAfterSeconds: 1,
-    });
-  }
   const { path } = splitTarget(incoming);
-  const found = routes.find(incoming.method ?? "GET", path);
+  if (path === routesPath) return answerRoutes(desk, incoming, outgoing);
+  const principal = principalOf(incoming.headers.authorization);
+  const found = desk.routes.find(incoming.method ?? "GET", path, principal);
+  const lane = laneOfRoute(found, incoming);
+  const settings = { admission, lane, defaultTimeoutMs: defaultTimeoutMs[found.serviceClass] };
+  const deadlineMs = await guardRequest(settings, incoming.headers, outgoing);
   const body = await readBody(incoming);
-  const signal = requestSignal(outgoing, Date.now() + requestLimitMs);
-  await forward(upstreams, { incoming, outgoing, body, route: found, signal });
+  requireTime(deadlineMs);
+  const signal = requestSignal(outgoing, deadlineMs + slackMs);
+  const retries = guard.budgetOf(found.serviceClass);
+  await forward(upstreams, {
+    ...{ incoming, outgoing, body, route: found },
+    ...{ signal, deadlineMs, retries, positionCookie },
+  });
+}
+
+function laneOfRoute(route: Route, { headers }: IncomingMessage): Lane {
+  if (route.method === undefined) return laneOfOperation(headers);
+  return route.safe ? "query" : "command";
 }
 
 function answerHealth(path: string, upstreams: ClassUpstreams, response: ServerResponse): void {

@@ -1,7 +1,10 @@
 import { Kysely, PostgresDialect } from "kysely";
 import type { Pool, PoolClient } from "pg";
+import { QuartetError } from "../error/quartet-error.ts";
+import { statementLimitOf } from "./open-pool.ts";
 import { StatementNames } from "./statement-names.ts";
 import type { TableTypes } from "./table-types.ts";
+import { queryUntil } from "./timed-reads.ts";
 import { sqlStateOf } from "./translate-error.ts";
 
 /** The part of Kysely that cannot write, by type. What a login may write is the database's to say. */
@@ -25,16 +28,26 @@ function nameQuery(text: string): { readonly text: string; readonly name?: strin
   return named ? names.name(text) : { text };
 }
 
-/** Kysely over a pool, for reads outside transactions. A connection that comes back inside one is thrown away. */
-export function createReader(pool: Pool): ReadonlyKysely {
+/**
+ * Kysely over a pool, for reads outside transactions. A connection that comes back inside one is thrown away.
+ *
+ * @param deadlineMs epoch: it and the signal are as `readsUntil` has them
+ */
+export function createReader(
+  pool: Pool,
+  deadlineMs = Number.POSITIVE_INFINITY,
+  signal?: AbortSignal,
+): ReadonlyKysely {
   const connect = async () => {
     const client = await pool.connect();
     let broken = false;
     const query = async (text: string, values: unknown[]) => {
       try {
-        return await client.query({ ...nameQuery(text), values });
+        // While it waited for the connection, whoever asked may have gone.
+        if (signal?.aborted) throw new QuartetError("canceled", "Nobody waits for this read any more.");
+        return await queryUntil(client, { ...nameQuery(text), values }, deadlineMs, statementLimitOf(pool));
       } catch (error) {
-        broken ||= sqlStateOf(error) === undefined;
+        broken ||= sqlStateOf(error) === undefined && !(error instanceof QuartetError);
         throw error;
       }
     };

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { escapeLiteral, type Pool, type PoolClient, type QueryResult } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
+import { requireTime } from "../error/require-time.ts";
+import { statementLimitOf } from "./open-pool.ts";
+import { limitSql } from "./timed-reads.ts";
 import { sqlStateOf, translateDatabaseError } from "./translate-error.ts";
 
 /** serialization_failure, deadlock_detected: the same transaction may succeed when it is run again. */
@@ -22,6 +25,9 @@ export interface Attribution {
  * With an attribution, the settings `quartet.principal` and `quartet.operation_id` tell triggers about it until the
  * transaction ends; they are empty or unset in others.
  *
+ * With a deadline (epoch ms), it is not begun once that has passed, also when it passes while all connections are taken,
+ * and no statement of it runs longer than what is left as it begins.
+ *
  * When COMMIT itself fails by a lost connection, the outcome is unknown and the error is `unavailable`.
  *
  * @throws QuartetError as {@link translateDatabaseError} makes it of an error of the database; what else `work` throws.
@@ -30,9 +36,18 @@ export async function runTransaction<T>(
   pool: Pool,
   work: (client: PoolClient) => Promise<T>,
   attribution?: Attribution,
+  deadlineMs?: number,
 ): Promise<T> {
   const begin = beginSql(attribution);
-  return runBegunTransaction(pool, (client) => client.query(begin), work);
+  const limit = () => limitOf(pool, deadlineMs);
+  return runBegunTransaction(pool, (client) => client.query(begin + limit()), work);
+}
+
+/** In the text that begins it: a limit costs no round trip. Not said where the connection's own is as short. */
+function limitOf(pool: Pool, deadlineMs: number | undefined): string {
+  if (deadlineMs === undefined) return "";
+  const leftMs = requireTime(deadlineMs);
+  return leftMs < statementLimitOf(pool) ? `; ${limitSql(leftMs)}` : "";
 }
 
 /**

@@ -51,7 +51,7 @@ test("the compiler finds a wrong table, column, value, write and intent", async 
 test("says where the gateway sends each method", async () => {
   const { exitCode, stdout } = await project.quartet("routes", "--json");
   expect(exitCode).toBe(0);
-  expect(JSON.parse(stdout)).toMatchObject([
+  expect(JSON.parse(stdout).routes).toMatchObject([
     { name: "notes.v1.Notes/GetNote", class: "nano", bindings: ["GET /v1/notes/{note_id}"] },
     { name: "notes.v1.Notes/PutNote", class: "micro", bindings: ["POST /v1/notes"] },
   ]);

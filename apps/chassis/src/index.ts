@@ -30,6 +30,16 @@ export type {
 export { type Domain, type DomainDefinition, defineDomain, type ExampleRequest } from "./service/domain.ts";
 export { type Change, onChange } from "./service/on-change.ts";
 export { type Reaction, type ReactionOptions, reaction } from "./service/reaction.ts";
+export { readSaga } from "./service/saga/read-saga.ts";
+export {
+  type Compensable,
+  type Saga,
+  type SagaDefinition,
+  type SagaFailure,
+  type SagaState,
+  type SagaStepDefinition,
+  saga,
+} from "./service/saga/saga.ts";
 export {
   type Command,
   type Compute,

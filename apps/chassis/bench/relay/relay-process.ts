@@ -3,6 +3,7 @@ import { serviceClasses } from "../../src/class/service-class.ts";
 import { ClassUpstreams } from "../../src/edge/upstream/class-upstreams.ts";
 import { boundHeap } from "../../src/relay/bound-heap.ts";
 import { runRelay } from "../../src/relay/run-relay.ts";
+import { allAddresses } from "../../src/wire/http/address-rules.ts";
 import { parseSecret } from "../../src/wire/webhook/webhook-signature.ts";
 import { serveChild } from "../harness/child.ts";
 import { watchUsage } from "../harness/process-usage.ts";
@@ -26,6 +27,7 @@ serveChild({
         databaseUrl,
         eventsDatabaseUrl: databaseUrl,
         upstreams,
+        addressRules: allAddresses,
         secrets: [parseSecret(benchSecret)],
         logger: pino({ level: "error" }, pino.destination(2)),
         onActive: active.resolve,

@@ -12,9 +12,11 @@ const groups: readonly CommandGroup[] = [
   { names: ["init"], load: async () => (await import("./init-command.ts")).registerInit },
   { names: ["dev"], load: async () => (await import("./dev-command.ts")).registerDev },
   {
-    names: ["start", "relay", "gateway", "routes"],
+    names: ["start", "relay", "gateway"],
     load: async () => (await import("./serve-commands.ts")).registerServe,
   },
+  { names: ["routes"], load: async () => (await import("./routes-command.ts")).registerRoutes },
+  { names: ["flags"], load: async () => (await import("./operate/flags-command.ts")).registerFlags },
   {
     names: ["subscriptions"],
     load: async () => (await import("./operate/subscriptions-command.ts")).registerSubscriptions,
@@ -23,6 +25,11 @@ const groups: readonly CommandGroup[] = [
     names: ["dead-letters"],
     load: async () => (await import("./operate/dead-letters-command.ts")).registerDeadLetters,
   },
+  {
+    names: ["operations"],
+    load: async () => (await import("./operate/operations-command.ts")).registerOperations,
+  },
+  { names: ["sagas"], load: async () => (await import("./operate/sagas-command.ts")).registerSagas },
   { names: ["replay"], load: async () => (await import("./operate/replay-command.ts")).registerReplay },
   { names: ["doctor"], load: async () => (await import("./operate/doctor-command.ts")).registerDoctor },
   { names: ["apply"], load: async () => (await import("./apply-command.ts")).registerApply },

@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative, resolve } from "node:path";
 import type { Command } from "commander";
 import { formatCurl } from "../cluster/format-curl.ts";
 import { formatLogLine } from "../cluster/format-log-line.ts";
@@ -67,6 +68,7 @@ async function runDev(project: Project, options: DevOptions, signal: AbortSignal
   const stateDir = options.state ?? project.stateDir;
   const print = createPrinter(options.json === true);
   const domain = await freshDomain(project);
+  const flagsFile = findFlagsFile(project);
   const state = { cluster: undefined as LocalCluster | undefined };
   const publish = () => {
     if (state.cluster !== undefined) void publishTable(stateDir, state.cluster);
@@ -79,7 +81,7 @@ async function runDev(project: Project, options: DevOptions, signal: AbortSignal
     fresh: options.fresh === true,
     servers: serversOf(options),
     script: process.argv[1] ?? "",
-    inherited: inheritedVariables(),
+    inherited: inheritedVariables(flagsFile),
     log: print.line,
     onProgress: print.progress,
     onChange: publish,
@@ -90,7 +92,7 @@ async function runDev(project: Project, options: DevOptions, signal: AbortSignal
   // Before anybody is told that it is ready: an edit right after that counts.
   using _watching = options.watch ? await watchProject(project, cluster, print.progress) : undefined;
   if (options.json) process.stdout.write(`${JSON.stringify(cluster.table())}\n`);
-  else console.log(`\n${formatTable(cluster.table())}\n\n${suggestTries(domain, cluster)}\n`);
+  else console.log(`\n${formatTable(cluster.table())}\n\n${suggestTries(domain, cluster, flagsFile)}\n`);
   await aborted(signal);
   print.progress("stopping");
   await rm(join(stateDir, "cluster.json"), { force: true });
@@ -115,12 +117,21 @@ function serversOf(options: DevOptions): ClusterServers | undefined {
   return { primary: primaryUrl, replica: replicaUrl, events: eventsUrl };
 }
 
-function inheritedVariables(): Record<string, string> {
+/** Flag definitions of the processes: QUARTET_FLAGS, else the project's flags.json where there is one. */
+function findFlagsFile(project: Project): string | undefined {
+  const named = process.env["QUARTET_FLAGS"]?.trim();
+  if (named) return resolve(named);
+  const own = join(project.root, "flags.json");
+  return existsSync(own) ? own : undefined;
+}
+
+function inheritedVariables(flagsFile: string | undefined): Record<string, string> {
   const entries = inheritedNames.flatMap((name) => {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  return { ...Object.fromEntries(entries), QUARTET_GENERATED: "1" };
+  const flags = flagsFile === undefined ? {} : { QUARTET_FLAGS: flagsFile };
+  return { ...Object.fromEntries(entries), ...flags, QUARTET_GENERATED: "1" };
 }
 
 async function watchProject(
@@ -157,11 +168,18 @@ async function followEdits(
 }
 
 /** Lines to paste: the domain's examples at the door of the cluster. */
-function suggestTries(domain: Domain, cluster: LocalCluster): string {
+function suggestTries(domain: Domain, cluster: LocalCluster, flagsFile: string | undefined): string {
   const rows = cluster.table();
   const door = rows.find((row) => row.name === "gateway") ?? rows.find((row) => row.name === "crud");
   const lines = domain.examples.map((example) => `  ${formatCurl(example, door?.url ?? "")}`);
-  return ["Try it:", ...lines].join("\n");
+  const flags =
+    flagsFile === undefined
+      ? []
+      : [
+          "Change modes while it runs:",
+          `  edit ${relative(process.cwd(), flagsFile)}, and look at what counts: quartet routes`,
+        ];
+  return ["Try it:", ...lines, ...flags].join("\n");
 }
 
 function createPrinter(json: boolean) {

@@ -22,14 +22,25 @@ test("all faults are told at once, and no secret with them", () => {
         QUARTET_SECRET: "hunter2",
         QUARTET_NANO_URLS: "ftp://nano",
         QUARTET_EXCEPTIONS: "nonsense",
+        QUARTET_GATEWAY_URL: "gateway:80",
+        QUARTET_POSITION_COOKIE: "where I am",
         QUARTET_LOG_LEVEL: "loud",
         QUARTET_MAX_CONNECTIONS: "0",
+        QUARTET_ALLOW_PRIVATE: "10.0.0.0/8, intranet",
       },
       ["QUARTET_CRUD_URLS"],
     ),
   );
   const names = ["DATABASE_URL", "PORT", "QUARTET_EXPECT_CLASS", "QUARTET_SECRET", "QUARTET_NANO_URLS"];
-  names.push("QUARTET_EXCEPTIONS", "QUARTET_LOG_LEVEL", "QUARTET_MAX_CONNECTIONS", "QUARTET_CRUD_URLS");
+  names.push(
+    "QUARTET_EXCEPTIONS",
+    "QUARTET_POSITION_COOKIE",
+    "QUARTET_LOG_LEVEL",
+    "QUARTET_MAX_CONNECTIONS",
+    "QUARTET_CRUD_URLS",
+    "intranet",
+    "QUARTET_GATEWAY_URL",
+  );
   for (const name of names) expect(error.message).toContain(name);
   expect(error.message).not.toContain("hunter2");
 });

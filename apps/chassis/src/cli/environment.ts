@@ -3,6 +3,7 @@ import type { ClassUrls } from "../edge/upstream/class-upstreams.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { parseExceptions, type RouteExceptions } from "../gateway/exceptions.ts";
 import type { RetentionSettings } from "../relay/housekeeping/retention-settings.ts";
+import { type AddressRules, parseAddressRules, publicAddresses } from "../wire/http/address-rules.ts";
 import { parseSecret, type WebhookSecret } from "../wire/webhook/webhook-signature.ts";
 import { readRetention } from "./read-retention.ts";
 
@@ -29,8 +30,20 @@ export interface Environment {
   readonly retention: RetentionSettings | undefined;
   readonly upstreams: ClassUrls;
   readonly exceptions: RouteExceptions;
+  /** Flag definitions, instead of the main database's. */
+  readonly flagsFile: string | undefined;
+  /** Name of the cookies in which the gateway keeps browsers' positions; without one it keeps none. */
+  readonly positionCookie: string | undefined;
+  /** The gateway of a deployment that is looked at. */
+  readonly gatewayUrl: string | undefined;
+  /** Where outside endpoints (subscriptions, callbacks) may be. */
+  readonly addressRules: AddressRules;
+  /** What the process is called in the fates of operations. */
+  readonly node: string | undefined;
   readonly logLevel: string;
   readonly maxConnections: number;
+  /** Instead of the budget of the class or the login. */
+  readonly statementTimeoutMs: number | undefined;
 }
 
 /** Variables a command cannot do without. */
@@ -83,8 +96,14 @@ export function parseEnvironment(
     retention: readOptional("QUARTET_RETENTION", read, (text) => readRetention(text, faults)),
     upstreams: readUpstreams(read, faults),
     exceptions: parseExceptions(read("QUARTET_EXCEPTIONS") ?? "", faults),
+    flagsFile: read("QUARTET_FLAGS"),
+    positionCookie: readCookieName("QUARTET_POSITION_COOKIE", read, faults),
+    gatewayUrl: readUrl("QUARTET_GATEWAY_URL", ["http:", "https:"], read, faults)?.replace(/\/+$/, ""),
+    addressRules: readAddressRules("QUARTET_ALLOW_PRIVATE", read, faults),
+    node: read("QUARTET_NODE"),
     logLevel: readLogLevel(read("QUARTET_LOG_LEVEL"), faults),
     maxConnections: readCount("QUARTET_MAX_CONNECTIONS", read, faults) ?? 10,
+    statementTimeoutMs: readStatementTimeout(read, faults),
   };
   if (faults.length > 0) {
     throw new QuartetError(
@@ -127,6 +146,14 @@ function readToken(name: string, read: Read, faults: string[]): string | undefin
   return undefined;
 }
 
+/** A token (RFC 6265, section 4.1.1). */
+function readCookieName(name: string, read: Read, faults: string[]): string | undefined {
+  const text = read(name);
+  if (text === undefined || /^[\w!#$%&'*+.^`|~-]{1,64}$/.test(text)) return text;
+  faults.push(`${name} is "${text}", which is no name of a cookie`);
+  return undefined;
+}
+
 function readPort(name: string, read: Read, faults: string[]): number | undefined {
   const text = read(name);
   if (text === undefined) return undefined;
@@ -144,6 +171,14 @@ function readCount(name: string, read: Read, faults: string[]): number | undefin
   return undefined;
 }
 
+function readStatementTimeout(read: Read, faults: string[]): number | undefined {
+  const text = read("QUARTET_STATEMENT_TIMEOUT");
+  if (text === undefined) return undefined;
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  faults.push(`QUARTET_STATEMENT_TIMEOUT is "${text}", not ms from 1 to 999999`);
+  return undefined;
+}
+
 function readFlag(name: string, read: Read, faults: string[]): boolean {
   const text = read(name);
   if (text === undefined || text === "0" || text === "false") return false;
@@ -156,6 +191,15 @@ function readExpectedClass(text: string | undefined, faults: string[]): ServiceC
   if (text === undefined || isServiceClass(text)) return text;
   faults.push(`QUARTET_EXPECT_CLASS is "${text}", not one of ${serviceClasses.join(", ")}`);
   return undefined;
+}
+
+function readAddressRules(name: string, read: Read, faults: string[]): AddressRules {
+  try {
+    return readOptional(name, read, parseAddressRules) ?? publicAddresses;
+  } catch (error) {
+    faults.push(`${name}: ${error instanceof Error ? error.message : "malformed"}. It takes such, or "all"`);
+    return publicAddresses;
+  }
 }
 
 function readLogLevel(text: string | undefined, faults: string[]): string {

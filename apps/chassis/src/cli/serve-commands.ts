@@ -2,12 +2,16 @@ import { hostname } from "node:os";
 import type { Command } from "commander";
 import { openListener } from "../edge/listen.ts";
 import { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
+import { fileFlags } from "../flags/file-flags.ts";
+import { FlagBook } from "../flags/flag-book.ts";
+import { openFlagWatch } from "../flags/watch-flags.ts";
 import { createGateway, runProbes } from "../gateway/open-gateway.ts";
 import { createRoutes } from "../gateway/routes.ts";
+import { gatewayFlagsEveryMs, upstreamFlags } from "../gateway/upstream-flags.ts";
 import { openRelayAdmin } from "../relay/admin/open-relay-admin.ts";
 import { boundHeap } from "../relay/bound-heap.ts";
 import { runRelay } from "../relay/run-relay.ts";
-import { type Environment, parseEnvironment, type RequiredVariable } from "./environment.ts";
+import { parseEnvironment, type RequiredVariable } from "./environment.ts";
 import { loadDomain } from "./load-domain.ts";
 import { createLogger } from "./logger.ts";
 import { projectOf } from "./project-option.ts";
@@ -15,7 +19,7 @@ import { describeDatabase, reportReady } from "./report-ready.ts";
 import { aborted, runUntilStopped } from "./run-until-stopped.ts";
 import { runStart } from "./start.ts";
 
-/** `start`, `relay`, `gateway`: the processes of a deployment; and `routes`, which shows what the gateway does. */
+/** `start`, `relay`, `gateway`: the processes of a deployment. */
 export function registerServe(program: Command): void {
   program
     .command("start")
@@ -41,11 +45,6 @@ export function registerServe(program: Command): void {
     .command("gateway")
     .description("route requests to the classes: QUARTET_CRUD_URLS, _MICRO_URLS, _NANO_URLS, _LAMBDA_URLS")
     .action(() => serveGateway(program));
-  program
-    .command("routes")
-    .description("show every method, where the gateway sends it, and why")
-    .option("--json", "print one JSON array")
-    .action((options: { json?: boolean }) => showRoutes(program, options.json === true));
 }
 
 async function serveRelay(program: Command): Promise<void> {
@@ -57,7 +56,8 @@ async function serveRelay(program: Command): Promise<void> {
   const logger = createLogger("relay", environment.logLevel);
   await using upstreams = new ClassUpstreams(environment.upstreams);
   await runUntilStopped(async (signal) => {
-    const shared = { domain, databaseUrl, eventsDatabaseUrl, secrets, logger };
+    const { addressRules } = environment;
+    const shared = { domain, databaseUrl, eventsDatabaseUrl, secrets, addressRules, logger };
     await using admin = openRelayAdmin({ ...shared, token: environment.adminToken });
     await using listener = await openListener(admin.handler, environment.port, environment.host);
     const url = environment.relayUrl ?? `http://${hostname()}:${listener.port}`;
@@ -79,10 +79,15 @@ async function serveRelay(program: Command): Promise<void> {
 async function serveGateway(program: Command): Promise<void> {
   const environment = parseEnvironment(process.env, ["QUARTET_CRUD_URLS"]);
   const log = createLogger("gateway", environment.logLevel);
-  const routes = await openRoutes(program, environment);
+  const domain = await loadDomain(projectOf(program));
   await using upstreams = new ClassUpstreams(environment.upstreams);
+  const { flagsFile, exceptions, adminToken } = environment;
+  const source = flagsFile === undefined ? upstreamFlags(upstreams) : fileFlags(flagsFile);
+  const flags = new FlagBook(domain.methods, source);
+  const routes = createRoutes(domain, exceptions, flags);
   await runUntilStopped(async (signal) => {
-    const handler = createGateway(routes, upstreams, log);
+    await using _watching = await openFlagWatch({ book: flags, log, everyMs: gatewayFlagsEveryMs });
+    const handler = createGateway({ routes, flags, adminToken }, upstreams, log, environment.positionCookie);
     await using listener = await openListener(handler, environment.port, environment.host);
     const probes = runProbes(upstreams, log, signal);
     log.info({ port: listener.port }, "gateway listens");
@@ -91,34 +96,9 @@ async function serveGateway(program: Command): Promise<void> {
       class: "gateway",
       port: listener.port,
       database: "none",
-      reasons: ["routes by the protos"],
+      reasons: [`routes by the protos and the flags of ${source.name}`],
     });
     await aborted(signal);
     await probes;
   });
-}
-
-async function showRoutes(program: Command, json: boolean): Promise<void> {
-  const routes = await openRoutes(program, parseEnvironment(process.env));
-  const rows = routes.list().map(({ name, bindings, serviceClass, mode, reason }) => ({
-    name,
-    bindings,
-    class: serviceClass,
-    mode,
-    reason,
-  }));
-  if (json) {
-    console.log(JSON.stringify(rows));
-    return;
-  }
-  for (const row of rows) {
-    const to = row.mode === undefined ? row.class : `${row.class} (${row.mode})`;
-    console.log(
-      `${row.name.padEnd(38)} ${to.padEnd(18)} ${row.bindings.join(", ").padEnd(34)} ${row.reason}`,
-    );
-  }
-}
-
-async function openRoutes(program: Command, environment: Environment) {
-  return createRoutes(await loadDomain(projectOf(program)), environment.exceptions);
 }

@@ -2,10 +2,10 @@ import { createServer as createHttp2Server, type ServerHttp2Session } from "node
 import { flushCompileCache } from "node:module";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
-import { createConnectHandler } from "../edge/connect-routes.ts";
 import { createApp } from "../edge/create-app.ts";
 import { type Listener, openListener } from "../edge/listen.ts";
 import { type OpenRuntime, openRuntime } from "../edge/open-runtime.ts";
+import { createGrpcHandler } from "../edge/overload/guard-grpc.ts";
 import { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { rootReason } from "../error/root-reason.ts";
@@ -71,6 +71,7 @@ async function runOwnRelay(
       eventsDatabaseUrl: url,
       upstreams,
       secrets: environment.secrets,
+      addressRules: environment.addressRules,
       ...(environment.retention === undefined ? {} : { retention: environment.retention }),
       logger: log.child({ part: "relay" }),
     },
@@ -94,9 +95,13 @@ async function openRuntimePatiently(
         eventsDatabaseUrl: environment.eventsDatabaseUrl,
         upstreams: environment.upstreams,
         secret: environment.secretBytes,
+        addressRules: environment.addressRules,
         expected: environment.expectedClass,
         allowSurplus: environment.allowSurplus,
         maxConnections: environment.maxConnections,
+        node: environment.node,
+        flagsFile: environment.flagsFile,
+        statementTimeoutMs: environment.statementTimeoutMs,
         log,
       });
     } catch (thrown) {
@@ -131,7 +136,7 @@ async function canReadMain(runtime: OpenRuntime): Promise<boolean> {
 
 /** gRPC needs HTTP/2, which Express does not speak: a listener of its own. */
 async function openGrpc(runtime: OpenRuntime, port: number, host: string): Promise<AsyncDisposable> {
-  const server = createHttp2Server(createConnectHandler(runtime));
+  const server = createHttp2Server(createGrpcHandler(runtime));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);

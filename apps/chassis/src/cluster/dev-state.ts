@@ -12,6 +12,8 @@ export interface DevState {
   readonly ports: Readonly<Record<string, number>>;
   /** Environment of commands that look at the cluster, such as `quartet doctor`. */
   readonly operator?: Readonly<Record<string, string>>;
+  /** Environment of commands that write its main database, such as `quartet flags set`. */
+  readonly writer?: Readonly<Record<string, string>>;
 }
 
 export async function readDevState(stateDir: string): Promise<DevState> {
@@ -34,9 +36,15 @@ export async function writeDevState(stateDir: string, state: DevState): Promise<
 /** A file cut off by a crash is as good as none. */
 function parseState(text: string): DevState | undefined {
   try {
-    const { secret, password, ports, operator } = JSON.parse(text) as Partial<DevState>;
+    const { secret, password, ports, operator, writer } = JSON.parse(text) as Partial<DevState>;
     if (!secret || !password || !ports) return undefined;
-    return { secret, password, ports, ...(operator === undefined ? {} : { operator }) };
+    return {
+      secret,
+      password,
+      ports,
+      ...(operator === undefined ? {} : { operator }),
+      ...(writer === undefined ? {} : { writer }),
+    };
   } catch {
     return undefined;
   }

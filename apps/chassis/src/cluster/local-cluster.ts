@@ -16,6 +16,7 @@ import {
   type PlannedProcess,
   planCrud,
   planFull,
+  writerEnvironment,
 } from "./process-plan.ts";
 import { createServerLogFilter } from "./server-log-filter.ts";
 import { type ProcessStatus, SupervisedProcess } from "./supervised-process.ts";
@@ -66,7 +67,8 @@ export async function openLocalCluster(options: LocalClusterOptions): Promise<Lo
   if (postgres !== undefined) await checkpointServers(servers);
   const inputs = { logins, secret: state.secret, ports };
   const plans = options.form === "full" ? planFull(inputs) : planCrud(inputs);
-  await writeDevState(options.stateDir, { ...state, ports, operator: operatorEnvironment(inputs) });
+  const environments = { operator: operatorEnvironment(inputs), writer: writerEnvironment(inputs) };
+  await writeDevState(options.stateDir, { ...state, ports, ...environments });
   options.onProgress(`starting ${plans.map((plan) => plan.name).join(", ")}`);
   const processes = plans.map((plan) => stack.use(supervise(options, plan)));
   await Promise.all(processes.map((process) => withinLimit(process, process.ready(), options.signal)));

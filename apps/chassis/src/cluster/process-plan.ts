@@ -19,6 +19,10 @@ export interface PlanInputs {
 }
 
 const host = "127.0.0.1";
+/** In ms. A laptop that does all at once is no server: the classes' budgets would hit what is not slow. */
+const patience = "5000";
+/** Endpoints of subscriptions and callbacks may be on this machine. */
+const local = { QUARTET_ALLOW_PRIVATE: "127.0.0.0/8,::1" };
 
 /** Names of the processes that listen in each form of the cluster. */
 export const listeningProcesses = {
@@ -94,11 +98,21 @@ export function planCrud(inputs: PlanInputs): readonly PlannedProcess[] {
 
 /** For whoever looks at the cluster from beside it: what the relay may, and no more. */
 export function operatorEnvironment({ logins, secret }: PlanInputs): Readonly<Record<string, string>> {
-  return { DATABASE_URL: logins.relay, EVENTS_DATABASE_URL: logins.relayEvents, QUARTET_SECRET: secret };
+  return {
+    DATABASE_URL: logins.relay,
+    EVENTS_DATABASE_URL: logins.relayEvents,
+    QUARTET_SECRET: secret,
+    ...local,
+  };
+}
+
+/** For whoever changes what its main database holds beside the processes. */
+export function writerEnvironment({ logins }: PlanInputs): Readonly<Record<string, string>> {
+  return { DATABASE_URL: logins.crud };
 }
 
 function base(inputs: PlanInputs): Record<string, string> {
-  return { HOST: host, QUARTET_SECRET: inputs.secret };
+  return { HOST: host, QUARTET_STATEMENT_TIMEOUT: patience, QUARTET_SECRET: inputs.secret, ...local };
 }
 
 function portOf(inputs: PlanInputs, name: string): number {

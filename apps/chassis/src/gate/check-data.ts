@@ -1,10 +1,10 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
-import { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
 import { DeadLetterSchema, SubscriptionSchema } from "../gen/quartet/v1/subscription_pb.ts";
 import { openPool } from "../pbtable/open-pool.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import { isJsonMap } from "../schema/json/json-map.ts";
+import { systemTables } from "../schema/system-tables.ts";
 import { type Table, tableOf } from "../schema/table/table.ts";
 import type { Domain } from "../service/domain.ts";
 import { type DatabaseName, type DataFinding, FindingBook } from "./data/finding-book.ts";
@@ -109,7 +109,7 @@ async function runChecks(
 /** The domain's tables, the platform's own, and what holds events. Which of them a database has shows there. */
 function checksOf(domain: Pick<Domain, "registry" | "tables">): TableCheck[] {
   const deadLetters = tableOf(DeadLetterSchema);
-  const plain = [...domain.tables, tableOf(OperationRecordSchema), tableOf(SubscriptionSchema)];
+  const plain = [...domain.tables, ...systemTables, tableOf(SubscriptionSchema)];
   const eventTable = (table: string): TableCheck => ({
     schema: "quartet",
     table,

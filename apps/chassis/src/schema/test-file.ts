@@ -44,6 +44,7 @@ export interface TestMessage {
 interface TestMethod {
   readonly kind?: options.MethodKind;
   readonly mode?: options.CommandMode;
+  readonly consistency?: options.Consistency;
   readonly idempotent?: boolean;
   readonly http?: { get?: string; post?: string; body?: string; additional?: string[] };
 }
@@ -94,8 +95,8 @@ function methodOptions(method: TestMethod) {
       ? MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS
       : MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN,
   });
-  const { kind = 0, mode = 0 } = method;
-  setExtension(result, options.method, create(options.MethodOptionsSchema, { kind, mode }));
+  const { kind = 0, mode = 0, consistency = 0 } = method;
+  setExtension(result, options.method, create(options.MethodOptionsSchema, { kind, mode, consistency }));
   if (method.http === undefined) return result;
   const { get, post, body = "", additional = [] } = method.http;
   const pattern = get !== undefined ? { case: "get" as const, value: get } : undefined;

@@ -5,6 +5,7 @@ import {
   createDeadLettersService,
   type DeadLettersHandlers,
 } from "../../relay/admin/dead-letters-service.ts";
+import { createDeliveriesService, type DeliveriesHandlers } from "../../relay/admin/deliveries-service.ts";
 import {
   createSubscriptionsService,
   type SubscriptionsHandlers,
@@ -21,6 +22,7 @@ import { type OperatorEnvironment, operatorEnvironment } from "./operator-enviro
 export interface Operator {
   readonly subscriptions: SubscriptionsHandlers;
   readonly deadLetters: DeadLettersHandlers;
+  readonly deliveries: DeliveriesHandlers;
 }
 
 /** Runs `work` on the events database with the relay's login, until it ends or is stopped. */
@@ -37,9 +39,15 @@ export async function openOperator(
         pool,
         log,
         secrets: environment.secrets,
+        reach: { rules: environment.addressRules },
         declaredNames: () => readDeclaredNames(program),
       }),
       deadLetters: createDeadLettersService(pool),
+      deliveries: createDeliveriesService({
+        pool,
+        secrets: environment.secrets,
+        domainName: async () => (await loadDomain(projectOf(program))).name,
+      }),
     };
     await runUntilStopped((signal) => work(operator, signal));
   } catch (error) {

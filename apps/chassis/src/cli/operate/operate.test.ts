@@ -41,6 +41,7 @@ const written = { out: "", err: "" };
 
 beforeEach(() => {
   vi.stubEnv("DATABASE_URL", login);
+  vi.stubEnv("QUARTET_ALLOW_PRIVATE", "127.0.0.1");
   vi.stubEnv("QUARTET_SECRET", `whsec_${Buffer.alloc(32, 1).toString("base64")}`);
   // A command that ends leaves its supervisor, which here is the runner of the tests.
   vi.spyOn(process, "disconnect").mockReturnValue(undefined);
@@ -213,6 +214,9 @@ describe("what cannot be done says why, and what mends it", () => {
     [["subscriptions", "create", "a//b", "--endpoint", "class:micro"], 2, /name is "a\/\/b"/],
     [["subscriptions", "create", "x", "--endpoint", "ftp://x"], 2, /endpoint/],
     [["subscriptions", "create", "x"], 2, /--endpoint/],
+    [["subscriptions", "create", "x", "--endpoint", "http://10.0.0.1"], 2, /10\.0\.0\.1 is private/],
+    [["operations", "callback-secret", "nowhere"], 2, /http\(s\) URL/],
+    [["operations", "list"], 2, /QUARTET_GATEWAY_URL/],
     [["subscriptions", "create", "x", "--endpoint", "class:micro", "--from", "11"], 2, /^$/],
     [["subscriptions", "create", "y", "--endpoint", "class:micro", "--from", "99"], 2, /sequences 1 to 10/],
     [["subscriptions", "update", "hook"], 2, /Nothing says what[\s\S]*--help/],

@@ -24,7 +24,7 @@ export function printRows<D extends DescMessage>(
 }
 
 /** What strangers write, such as keys and answers, must not move the cursor of a terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replaceAll(/\p{Cc}+/gu, " ");
 }
 

@@ -32,7 +32,7 @@ describe("the tables of a domain", () => {
 
   test("of the platform are sound", () => {
     const messages = [...systemRegistry].filter((type) => type.kind === "message");
-    expect(tablesAmong(messages).map((table) => table.schemaName)).toEqual(["quartet", "quartet", "quartet"]);
+    expect(new Set(tablesAmong(messages).map((table) => table.schemaName))).toEqual(new Set(["quartet"]));
   });
 
   test("are refused with all their faults at once, the file alone where there is no source", () => {

@@ -73,7 +73,7 @@ test("whether the payment lambda fails, hangs, or answers late or twice, all is 
     late: "COMPENSATED",
     silent: "COMPENSATED",
   });
-  expect(ends[3]).toMatchObject({ failedStep: "pay", reason: "no outcome within 4000 ms" });
+  expect(ends[3]).toMatchObject({ failedStep: "pay", reason: "no outcome within 5000 ms" });
   const declined = await orderReaches(door, placed[2] ?? "", "CANCELLED");
   expect(declined.cancelReason).toBe("payment declined: no");
   await expectSettled(cluster, []);

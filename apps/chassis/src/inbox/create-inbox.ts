@@ -34,8 +34,8 @@ export type InboxHandler = (request: IncomingMessage, response: ServerResponse) 
  * An event that is pushed again does not share its transaction. A client that goes does not stop what it has sent.
  *
  * What it costs on a machine whose two cores are both busy, in µs of CPU an event: with one event a request and a handler
- * of one INSERT 110–140 here and 80–90 in PostgreSQL (half of ours is writing to the database's socket, so a handler's
- * round trips are what counts); with 100 events a request and one INSERT of many rows 35 here and 25 there.
+ * of one INSERT 90 here and 80 in PostgreSQL (a third of ours is writing to the database's socket, so a handler's round
+ * trips are what counts); with 100 events a request and one INSERT of many rows 29 here and 25 there.
  *
  * @throws QuartetError `invalid_argument` for an option that is none.
  */

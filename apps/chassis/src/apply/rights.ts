@@ -60,6 +60,8 @@ export function mainRights(objects: MainObjects, dedicated: boolean): RightsTarg
       relationRights(["select"], ["quartet_crud", ...readers], histories),
       relationRights(["insert"], ["quartet_crud"], ["quartet.outbox", "quartet.inbox"]),
       relationRights(["select"], ["quartet_relay"], ["quartet.outbox"]),
+      // Decisions that rest on a row being absent lock its name (check-preconditions.ts).
+      executeRights(["pg_advisory_xact_lock(bigint)"], "quartet_crud"),
       ...upkeep,
     ],
     revoked: dedicated ? [queues] : [],
@@ -109,8 +111,8 @@ export function differingRights(
   });
 }
 
-function executeRights(objects: readonly string[]): Rights {
-  return { kind: "function", privileges: ["execute"], roles: ["quartet_relay"], objects };
+function executeRights(objects: readonly string[], role = "quartet_relay"): Rights {
+  return { kind: "function", privileges: ["execute"], roles: [role], objects };
 }
 
 function onSchemas(roles: readonly string[], objects: readonly string[]): Rights {

@@ -66,6 +66,8 @@ const statements = () => ({
   "select inbox": "select from quartet.inbox",
   "insert inbox": inboxRow(),
   "delete inbox": "delete from quartet.inbox",
+  "lock name": "select pg_advisory_xact_lock(1::bigint)",
+  "lock name for a session": "select pg_advisory_lock(1::bigint)",
   "temporary table": "create temporary table t (a int)",
   "new table": "create table test.t (a int)",
   "new table in public": "create table public.t (a int)",
@@ -95,6 +97,7 @@ describe("a login of", () => {
       "insert operation",
       "insert outbox",
       "insert inbox",
+      "lock name",
     ]);
   });
 

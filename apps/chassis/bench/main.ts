@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { runCommandsSuite } from "./commands/run-commands-suite.ts";
 import type { Figure } from "./harness/figure.ts";
 import { formatFigures, formatJson } from "./harness/print-figures.ts";
 import { runPbtableSuite } from "./pbtable/run-pbtable-suite.ts";
@@ -13,6 +14,7 @@ export interface SuiteOptions {
 }
 
 const suites: Readonly<Record<string, (options: SuiteOptions) => Promise<readonly Figure[]>>> = {
+  commands: runCommandsSuite,
   pbtable: runPbtableSuite,
   relay: runRelaySuite,
 };

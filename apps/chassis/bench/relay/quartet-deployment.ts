@@ -11,6 +11,7 @@ import { insertSubscription } from "../../src/relay/subscription/create-subscrip
 import { parseSecret } from "../../src/wire/webhook/webhook-signature.ts";
 import { type BenchChild, openChild } from "../harness/child.ts";
 import type { ProcessUsage } from "../harness/process-usage.ts";
+import type { RelaySettings } from "../harness/serve-relay.ts";
 import { benchEventType, benchSecret } from "./bench-domain.ts";
 import type { ConsumerSettings } from "./consumer-process.ts";
 import { type EffectsDatabase, openEffectsDatabase } from "./effects-database.ts";
@@ -72,7 +73,7 @@ export async function openQuartet(server: TestServer, options: QuartetOptions): 
     ...effects,
     publish: (event) => outbox.publish(event),
     publishMany: (events) => outbox.publishMany(events),
-    start: () => relay.ask("start", { databaseUrl: outbox.relayUrl }),
+    start: () => relay.ask("start", relaySettings(outbox)),
     takeTimes: () => consumer.ask("takeTimes"),
     readUsage: async () => ({
       relay: await relay.ask("readUsage"),
@@ -122,13 +123,18 @@ function secretsOf(name: string): readonly string[] {
 /** Runs a relay until it streams from its slot: what is published then is in the WAL for the next one. */
 async function captureOnce(outbox: OutboxDatabase): Promise<void> {
   await using relay = await openChild(relayEntry);
-  await relay.ask("start", { databaseUrl: outbox.relayUrl });
+  await relay.ask("start", relaySettings(outbox));
   const limit = performance.now() + readyLimitMs;
   while (!(await isCapturing(outbox))) {
     if (performance.now() > limit) throw new Error(`the relay does not capture within ${readyLimitMs} ms`);
     await delay(20);
   }
   await relay.ask("stop");
+}
+
+/** Outbox, log and subscriptions are in one database; who subscribes is no class. */
+function relaySettings({ relayUrl }: OutboxDatabase): RelaySettings {
+  return { databaseUrl: relayUrl, eventsDatabaseUrl: relayUrl, crudUrls: [] };
 }
 
 /** Whether the slot is being read, and no repair is due. */

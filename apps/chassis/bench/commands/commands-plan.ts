@@ -1,0 +1,13 @@
+/** How much the suite does. */
+export interface CommandsPlan {
+  readonly rounds: number;
+  /** Of each side in each round. */
+  readonly requests: number;
+  /** Seconds of each steady load. */
+  readonly steadySeconds: number;
+}
+
+export const fullPlan: CommandsPlan = { rounds: 9, requests: 3_000, steadySeconds: 30 };
+
+/** Under three minutes: whether it works, and roughly where it stands. */
+export const quickPlan: CommandsPlan = { rounds: 3, requests: 2_000, steadySeconds: 8 };

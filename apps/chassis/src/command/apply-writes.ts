@@ -1,12 +1,12 @@
 import type { DescMessage, Message, MessageInitShape, Registry } from "@bufbuild/protobuf";
 import type { Kysely } from "kysely";
-import type { PoolClient } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
-import { appendEvents } from "../outbox/append-events.ts";
+import { appendStatement } from "../outbox/append-events.ts";
 import { deriveEventId } from "../outbox/event-id.ts";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
 import type { PublishOptions } from "../outbox/publish-options.ts";
 import { createTransactionKysely } from "../pbtable/kysely.ts";
+import type { TransactionClient } from "../pbtable/open-transaction.ts";
 import type { TableTypes } from "../pbtable/table-types.ts";
 import { TableWriter } from "../pbtable/table-writer.ts";
 import { aggregateTypeOf } from "../schema/event.ts";
@@ -45,13 +45,13 @@ export interface DecidedEffects {
 
 /**
  * Runs all writes of a decision in the caller's transaction, in order, then publishes what they and the decision
- * publish, in one statement.
+ * publish, in one statement that goes with what is sent next.
  *
  * @param rows is told which rows the writes have made and unmade
  * @returns the results of the writes, in order.
  */
 export async function applyWrites(
-  client: PoolClient,
+  client: TransactionClient,
   domain: Domain,
   cause: Cause,
   decided: DecidedEffects,
@@ -68,7 +68,7 @@ export async function applyWrites(
   if (cause.expectedVersion !== undefined && !tx.askedForVersion) throw ifMatchIgnored();
   const all = [...tx.published, ...decided.events];
   const events = sealEvents(all, cause, domain.registry, decided.eventIdOf);
-  await appendEvents(client, events);
+  if (events.length > 0) client.defer(appendStatement(events));
   decided.noteEvents?.(events);
   return results;
 }
@@ -122,11 +122,11 @@ class Transaction implements WriteContext {
   footprint: WriteFootprint | undefined;
   readonly #rows: OwnRows | undefined;
   readonly #expectedVersion: bigint | undefined;
-  readonly #client: PoolClient;
+  readonly #client: TransactionClient;
   readonly #registry: Registry;
   #db: Kysely<TableTypes> | undefined;
 
-  constructor(client: PoolClient, registry: Registry, cause: Cause, rows: OwnRows | undefined) {
+  constructor(client: TransactionClient, registry: Registry, cause: Cause, rows: OwnRows | undefined) {
     this.#rows = rows;
     this.#client = client;
     this.#registry = registry;

@@ -1,12 +1,14 @@
 import type { Message } from "@bufbuild/protobuf";
-import type { PoolClient } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
 import type { ReadPrecondition } from "../gen/quartet/v1/intent_pb.ts";
 import type { OperationDecision, OperationRecord } from "../gen/quartet/v1/operation_pb.ts";
 import { claimEvent } from "../inbox/claim-event.ts";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
-import { type Attribution, runTransaction } from "../pbtable/run-transaction.ts";
+import type { TransactionClient } from "../pbtable/open-transaction.ts";
+import { type Attribution, runCommit } from "../pbtable/run-commit.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import { systemIdOf } from "../position/system-id.ts";
+import { positionStatement, readPosition } from "../position/take-position.ts";
 import type { Table } from "../schema/table/table.ts";
 import type { DecidedEvent, DecidedWrite } from "../service/decision.ts";
 import type { Domain } from "../service/domain.ts";
@@ -34,6 +36,8 @@ export interface Commit {
   readonly preconditions?: readonly ReadPrecondition[];
   /** Epoch ms, of who waits for it: not begun later. Left away for what was accepted: it is committed whenever. */
   readonly deadlineMs?: number;
+  /** Whether somebody waits who is told a position that shows the effects. */
+  readonly wantsPosition?: boolean;
   /** Who decided, for the operation's fate. */
   readonly decided?: OperationDecision | undefined;
   answerOf(results: readonly Message[]): Message | undefined;
@@ -46,7 +50,12 @@ export interface InboxClaim {
 
 /** What the transaction did. */
 export type CommitResult =
-  | { readonly kind: "committed"; readonly answer: Answer | undefined }
+  | {
+      readonly kind: "committed";
+      readonly answer: Answer | undefined;
+      /** One that shows the effects, where it was wanted. */
+      readonly position?: string;
+    }
   /** An event that had its effect before. */
   | { readonly kind: "duplicate" }
   /** An operation that ended before. */
@@ -62,12 +71,16 @@ export type CommitResult =
  */
 export async function commitIntent(runtime: Runtime, commit: Commit): Promise<CommitResult> {
   try {
-    return await runTransaction(
-      requireWriter(runtime),
-      (client) => commitInside(client, runtime, commit),
-      attributionOf(commit),
-      commit.deadlineMs,
-    );
+    const pool = requireWriter(runtime);
+    const { value, after } = await runCommit(pool, (client) => commitInside(client, runtime, commit), {
+      attribution: attributionOf(commit),
+      deadlineMs: commit.deadlineMs,
+      after: commit.wantsPosition ? positionStatement : undefined,
+    });
+    if (value.kind !== "committed" || after === undefined) return value;
+    // Committed already: a lost connection now must not turn the answer into an error.
+    const systemId = await systemIdOf(pool).catch(() => undefined);
+    return systemId === undefined ? value : { ...value, position: readPosition(after, systemId) };
   } catch (error) {
     const conflict =
       error instanceof Conflict ? error.precondition : await findReason(runtime, commit, error);
@@ -108,7 +121,11 @@ function attributionOf({ cause, head }: Commit): Attribution {
   };
 }
 
-async function commitInside(client: PoolClient, runtime: Runtime, commit: Commit): Promise<CommitResult> {
+async function commitInside(
+  client: TransactionClient,
+  runtime: Runtime,
+  commit: Commit,
+): Promise<CommitResult> {
   const { registry } = runtime.domain;
   for (const { consumer, eventId } of commit.claims) {
     if (!(await claimEvent(client, consumer, eventId))) return { kind: "duplicate" };
@@ -131,7 +148,7 @@ async function commitInside(client: PoolClient, runtime: Runtime, commit: Commit
 
 /** The writes between two looks at what the decision rests on; see {@link findConflict}. */
 async function applyIfUnchanged(
-  client: PoolClient,
+  client: TransactionClient,
   domain: Domain,
   commit: Commit & DecidedEffects,
 ): Promise<readonly Message[]> {

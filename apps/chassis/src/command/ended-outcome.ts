@@ -31,7 +31,7 @@ export async function endedOutcome(
 }
 
 /** An answer whose effects are committed, and a position that shows them. */
-export async function answered(
+async function answered(
   runtime: Runtime,
   answer: Answer,
   replayed: boolean,

@@ -1,4 +1,5 @@
 import { claimEvent } from "../inbox/claim-event.ts";
+import type { InboxKey } from "../inbox/inbox-event.ts";
 import type { SqlClient } from "../pbtable/sql-client.ts";
 import { keyReused } from "./key-reused.ts";
 
@@ -14,8 +15,17 @@ export async function gateCommand(
   operationId: string,
   fingerprint: string,
 ): Promise<boolean> {
-  const first = await claimEvent(client, "command", operationId);
-  const newRequest = await claimEvent(client, "command-request", `${operationId}/${fingerprint}`);
+  const [command, request] = gateKeys(operationId, fingerprint);
+  const first = await claimEvent(client, command.consumer, command.eventId);
+  const newRequest = await claimEvent(client, request.consumer, request.eventId);
   if (first || !newRequest) return first;
   throw keyReused();
+}
+
+/** The rows of a gate: the operation's, then the request's. */
+export function gateKeys(operationId: string, fingerprint: string): readonly [InboxKey, InboxKey] {
+  return [
+    { consumer: "command", eventId: operationId },
+    { consumer: "command-request", eventId: `${operationId}/${fingerprint}` },
+  ];
 }

@@ -6,8 +6,8 @@ import {
   type MessageShape,
   type Registry,
 } from "@bufbuild/protobuf";
-import type { PoolClient } from "pg";
 import { printKey } from "../pbtable/seen-row.ts";
+import type { SqlClient } from "../pbtable/sql-client.ts";
 import { keyOf, keyValues, type TableKey } from "../pbtable/table-key.ts";
 import { type Expected, TableWriter } from "../pbtable/table-writer.ts";
 import type { Table } from "../schema/table/table.ts";
@@ -33,7 +33,7 @@ export class OwnRows {
 export class NotedWriter<D extends DescMessage> extends TableWriter<D> {
   readonly #rows: OwnRows;
 
-  constructor(table: Table, client: PoolClient, registry: Registry, rows: OwnRows) {
+  constructor(table: Table, client: SqlClient, registry: Registry, rows: OwnRows) {
     super(table, client, registry);
     this.#rows = rows;
   }

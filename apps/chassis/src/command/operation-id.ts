@@ -1,4 +1,5 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createSecretKey, hash, type KeyObject, randomUUID, timingSafeEqual } from "node:crypto";
+import { hmacSha256 } from "../wire/webhook/hmac-sha256.ts";
 
 /**
  * An operation's id: 32 hex digits, then 8 that prove this deployment issued it. A process that may read a lagging
@@ -8,7 +9,7 @@ export type OperationId = string;
 
 /** A new id for a command without an idempotency key. */
 export function createOperationId(secret: Buffer): OperationId {
-  return seal(secret, randomBytes(16).toString("hex"));
+  return seal(secret, randomUUID().replaceAll("-", ""));
 }
 
 /** The id of the operation that a key names: the same principal, method and key always name the same operation. */
@@ -16,8 +17,8 @@ export function deriveOperationId(
   secret: Buffer,
   scope: { readonly principal: string; readonly method: string; readonly key: string },
 ): OperationId {
-  const hash = createHash("sha256").update(JSON.stringify([scope.principal, scope.method, scope.key]));
-  return seal(secret, hash.digest("hex").slice(0, 32));
+  const digest = hash("sha256", JSON.stringify([scope.principal, scope.method, scope.key]), "hex");
+  return seal(secret, digest.slice(0, 32));
 }
 
 /** True when `createOperationId` or `deriveOperationId` made this id with this secret. */
@@ -28,9 +29,17 @@ export function isIssued(secret: Buffer, id: string): boolean {
 
 /** SHA-256 over method and canonical request: the same key with another fingerprint is another command. */
 export function fingerprintOf(method: string, requestJson: string): string {
-  return createHash("sha256").update(`${method}\0${requestJson}`).digest("hex");
+  return hash("sha256", `${method}\0${requestJson}`, "hex");
 }
 
+const noBytes = new Uint8Array();
+
+/** Of bytes Node makes a key each time, which takes longer than the rest. */
+const keys = new WeakMap<Buffer, KeyObject>();
+
 function seal(secret: Buffer, body: string): OperationId {
-  return body + createHmac("sha256", secret).update(`operation\0${body}`).digest("hex").slice(0, 8);
+  const key = keys.get(secret) ?? createSecretKey(secret);
+  keys.set(secret, key);
+  const proof = Buffer.from(hmacSha256(key, `operation\0${body}`, noBytes), "base64");
+  return body + proof.toString("hex", 0, 4);
 }

@@ -1,6 +1,7 @@
 import type { Registry } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import type { OperationRecord } from "../gen/quartet/v1/operation_pb.ts";
+import { OperationLookup } from "./operation-lookup.ts";
 import { operationReader } from "./operations.ts";
 import { RunningCommands } from "./running-commands.ts";
 
@@ -43,6 +44,8 @@ const watchStatement = {
 export class OperationWatcher {
   /** What runs in this process, which need not be looked for in the database. */
   readonly running = new RunningCommands();
+  /** What the database shows at this moment. */
+  readonly lookup: OperationLookup;
   readonly #pool: Pool;
   readonly #registry: Registry;
   readonly #waiters = new Map<string, Set<Waiter>>();
@@ -53,6 +56,12 @@ export class OperationWatcher {
   constructor(pool: Pool, registry: Registry) {
     this.#pool = pool;
     this.#registry = registry;
+    this.lookup = new OperationLookup(pool, registry);
+  }
+
+  /** How many operations requests wait for. */
+  get awaited(): number {
+    return this.#waiters.size;
   }
 
   /** The ended operation, or undefined when it has not ended by `deadlineMs` (epoch) or `signal` aborts. */

@@ -8,8 +8,8 @@ import type { CommandAnswer, CommandCall, CommandRefusal } from "./command-call.
 import { commitDecision, keptChanging } from "./commit-decision.ts";
 import { decideCommand } from "./decide.ts";
 import { describeDecision } from "./describe-decision.ts";
-import { answered, endedOutcome } from "./ended-outcome.ts";
-import { operationReader, requireSameRequest } from "./operations.ts";
+import { endedOutcome } from "./ended-outcome.ts";
+import { requireSameRequest } from "./operations.ts";
 import { isLastingRefusal, recordRefusal } from "./refuse-command.ts";
 import { type Runtime, requireMain } from "./runtime.ts";
 
@@ -72,6 +72,7 @@ async function decideAndCommit(runtime: Runtime, call: CommandCall): Promise<Com
       head: call.keyed ? { ...call, method: call.method.name } : undefined,
       decided: describeDecision(runtime, decision),
       deadlineMs: call.deadlineMs,
+      wantsPosition: true,
       claims: [],
       answerOf: (results) => answerOf(decision, results),
     }),
@@ -81,7 +82,9 @@ async function decideAndCommit(runtime: Runtime, call: CommandCall): Promise<Com
     const outcome = await endedOutcome(runtime, call, result.record, true);
     if (outcome !== undefined) return outcome;
   } else if (result.kind === "committed" && result.answer !== undefined) {
-    return answered(runtime, result.answer, false, call.keyed ? call.operationId : undefined);
+    const { answer, position } = result;
+    const operationId = call.keyed ? call.operationId : undefined;
+    return { kind: "answered", answer, position, replayed: false, operationId };
   }
   throw new QuartetError("internal", `${call.method.name} ended without an answer.`);
 }
@@ -102,8 +105,7 @@ export async function readReplay(
  */
 export async function readKnown(runtime: Runtime, call: CommandCall): Promise<OperationRecord | undefined> {
   if (!call.keyed) return undefined;
-  const reader = operationReader(requireMain(runtime).pool, runtime.domain.registry);
-  const record = await reader.get(call.operationId);
+  const record = await requireMain(runtime).operations.lookup.get(call.operationId);
   if (record !== undefined) requireSameRequest(record, call.fingerprint);
   return record;
 }

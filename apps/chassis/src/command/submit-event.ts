@@ -1,14 +1,15 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import type { PoolClient } from "pg";
+import type { Pool, PoolClient } from "pg";
 import { appendEvents } from "../outbox/append-events.ts";
 import { createEventId } from "../outbox/event-id.ts";
+import type { OutboxEvent } from "../outbox/outbox-event.ts";
 import { runTransaction } from "../pbtable/run-transaction.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import type { CommandCall } from "./command-call.ts";
-import { gateCommand } from "./gate-command.ts";
 import { claimOperation, operationWriter } from "./operations.ts";
 import { systemEvent } from "./publish-system-event.ts";
 import { type Runtime, requireOutbox } from "./runtime.ts";
+import { Submissions } from "./submissions.ts";
 
 /**
  * Publishes what is to become of a command: its acceptance, its intent, or its refusal. Of requests with the same key
@@ -31,21 +32,34 @@ export async function submitEvent<D extends DescMessage>(
   };
   const event = systemEvent(desc, message, facts, runtime.domain.registry);
   try {
-    const submit = async (client: PoolClient) => {
-      const first = !call.keyed || (await isFirst(runtime, call, client));
-      if (first) await appendEvents(client, [event]);
-      return first;
-    };
     // Before it is submitted nothing is promised, and who asked may have gone; from then on it is carried out.
-    return await runTransaction(requireOutbox(runtime), submit, undefined, call.deadlineMs);
+    if (runtime.found.serviceClass !== "crud" && call.keyed)
+      return await submissionsOf(requireOutbox(runtime)).submit({ ...call, event });
+    return await submitInside(runtime, call, event);
   } catch (error) {
     throw translateDatabaseError(error);
   }
 }
 
-/** In crud the operation itself tells whether the key was used before; a micro may only insert, and has its gate. */
-async function isFirst(runtime: Runtime, call: CommandCall, client: PoolClient): Promise<boolean> {
-  if (runtime.found.serviceClass !== "crud") return gateCommand(client, call.operationId, call.fingerprint);
+const submissions = new WeakMap<Pool, Submissions>();
+
+function submissionsOf(pool: Pool): Submissions {
+  const found = submissions.get(pool) ?? new Submissions(pool);
+  submissions.set(pool, found);
+  return found;
+}
+
+/** In crud the operation itself tells whether the key was used before. */
+async function submitInside(runtime: Runtime, call: CommandCall, event: OutboxEvent): Promise<boolean> {
+  const submit = async (client: PoolClient) => {
+    const first = !call.keyed || (await isNew(runtime, call, client));
+    if (first) await appendEvents(client, [event]);
+    return first;
+  };
+  return runTransaction(requireOutbox(runtime), submit, call.deadlineMs);
+}
+
+async function isNew(runtime: Runtime, call: CommandCall, client: PoolClient): Promise<boolean> {
   const operations = operationWriter(client, runtime.domain.registry);
   const claim = await claimOperation(operations, { ...call, method: call.method.name });
   return claim.kind === "new";

@@ -1,5 +1,26 @@
-import type { SqlClient } from "../pbtable/sql-client.ts";
+import type { SqlClient, Statement } from "../pbtable/sql-client.ts";
 import type { OutboxEvent } from "./outbox-event.ts";
+
+/** Inserts events, given as {@link eventColumns}. */
+export const insertEventsSql = `insert into quartet.outbox
+  (id, aggregatetype, aggregateid, type, payload, causationid, correlationid, traceparent, deliver_after)
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::text[], $8::text[],
+  $9::timestamptz[])`;
+
+/** The values of {@link insertEventsSql}: a column each. */
+export function eventColumns(events: readonly OutboxEvent[]): readonly (readonly (string | null)[])[] {
+  return [
+    events.map((event) => event.id),
+    events.map((event) => event.aggregateType),
+    events.map((event) => event.aggregateId),
+    events.map((event) => event.type),
+    events.map((event) => event.payload),
+    events.map((event) => event.causationId ?? null),
+    events.map((event) => event.correlationId ?? null),
+    events.map((event) => event.traceparent ?? null),
+    events.map((event) => event.deliverAfter?.toISOString() ?? null),
+  ];
+}
 
 /**
  * Appends events in the caller's transaction, in one statement. An event whose id is there already is left alone:
@@ -9,24 +30,15 @@ import type { OutboxEvent } from "./outbox-event.ts";
  */
 export async function appendEvents(client: SqlClient, events: readonly OutboxEvent[]): Promise<number> {
   if (events.length === 0) return 0;
-  const result = await client.query({
-    name: "append events",
-    text: `insert into quartet.outbox
-  (id, aggregatetype, aggregateid, type, payload, causationid, correlationid, traceparent, deliver_after)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::text[], $8::text[],
-  $9::timestamptz[])
-on conflict do nothing`,
-    values: [
-      events.map((event) => event.id),
-      events.map((event) => event.aggregateType),
-      events.map((event) => event.aggregateId),
-      events.map((event) => event.type),
-      events.map((event) => event.payload),
-      events.map((event) => event.causationId ?? null),
-      events.map((event) => event.correlationId ?? null),
-      events.map((event) => event.traceparent ?? null),
-      events.map((event) => event.deliverAfter?.toISOString() ?? null),
-    ],
-  });
+  const result = await client.query(appendStatement(events));
   return result.rowCount ?? 0;
+}
+
+/** The statement of {@link appendEvents}. */
+export function appendStatement(events: readonly OutboxEvent[]): Statement {
+  return {
+    name: "append events",
+    text: `${insertEventsSql}\non conflict do nothing`,
+    values: [...eventColumns(events)],
+  };
 }

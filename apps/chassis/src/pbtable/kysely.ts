@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect } from "kysely";
 import type { Pool, PoolClient } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
 import { statementLimitOf } from "./open-pool.ts";
+import type { SqlClient } from "./sql-client.ts";
 import { StatementNames } from "./statement-names.ts";
 import type { TableTypes } from "./table-types.ts";
 import { queryUntil } from "./timed-reads.ts";
@@ -69,7 +70,7 @@ function isIdle(client: PoolClient): boolean {
 }
 
 /** Kysely over the connection of a running transaction. Needs no disposal: the connection's owner ends it. */
-export function createTransactionKysely(client: PoolClient): Kysely<TableTypes> {
+export function createTransactionKysely(client: SqlClient): Kysely<TableTypes> {
   const connection = {
     query: (text: string, values: unknown[]) => client.query({ ...nameQuery(text), values }),
     release: () => undefined,

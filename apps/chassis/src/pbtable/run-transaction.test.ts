@@ -93,32 +93,6 @@ describe("runTransaction", () => {
     expect(runs).toBe(1);
   });
 
-  test("tells triggers who asks, until it ends", async () => {
-    const settings = async (client: Pick<PoolClient, "query">) => {
-      const { rows } = await client.query<{ who: string | null; which: string | null }>(
-        `select current_setting('quartet.principal', true) as who,
-                current_setting('quartet.operation_id', true) as which`,
-      );
-      return rows[0];
-    };
-    const pool = database.openPool(undefined, { maxConnections: 1 });
-    for (const principal of [
-      "ann",
-      "o'hara",
-      "back\\slash '\\' --",
-      "",
-      "né 🎻",
-      "'; rollback; --",
-      "cut\0",
-    ]) {
-      const attribution = { principal, operationId: "op-1" };
-      const told = await runTransaction(pool, settings, attribution);
-      expect(told).toEqual({ who: principal.replace("\0", ""), which: "op-1" });
-      const after = await runTransaction(pool, settings);
-      expect([after?.who || null, after?.which || null]).toEqual([null, null]);
-    }
-  });
-
   test("holds no connection while it waits to run again", async () => {
     const pool = database.openPool(undefined, { maxConnections: 1 });
     let runs = 0;

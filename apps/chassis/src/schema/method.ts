@@ -24,9 +24,18 @@ export function methodName(method: DescMethod): string {
   return `${method.parent.typeName}/${method.name}`;
 }
 
+const optionsOf = new WeakMap<DescMethod, options.MethodOptions>();
+
+/** Parsed once: each request asks for them. */
+function methodOptions(method: DescMethod): options.MethodOptions {
+  const found = optionsOf.get(method) ?? getOption(method, options.method);
+  optionsOf.set(method, found);
+  return found;
+}
+
 /** What the method does to data, by its options: NO_SIDE_EFFECTS makes a query, anything else is a command. */
 export function methodKind(method: DescMethod): MethodKind {
-  switch (getOption(method, options.method).kind) {
+  switch (methodOptions(method).kind) {
     case options.MethodKind.QUERY:
       return "query";
     case options.MethodKind.COMMAND:
@@ -40,7 +49,7 @@ export function methodKind(method: DescMethod): MethodKind {
 
 /** The mode a command has unless the route table says otherwise. */
 export function defaultMode(method: DescMethod): CommandMode {
-  switch (getOption(method, options.method).mode) {
+  switch (methodOptions(method).mode) {
     case options.CommandMode.OFFLOADED:
       return "offloaded";
     case options.CommandMode.ASYNC:
@@ -52,7 +61,7 @@ export function defaultMode(method: DescMethod): CommandMode {
 
 /** The consistency a query has unless the route table says otherwise. */
 export function defaultConsistency(method: DescMethod): Consistency {
-  switch (getOption(method, options.method).consistency) {
+  switch (methodOptions(method).consistency) {
     case options.Consistency.EVENTUAL:
       return "eventual";
     case options.Consistency.STRONG:

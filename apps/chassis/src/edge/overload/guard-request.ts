@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { QuartetError } from "../../error/quartet-error.ts";
 import { forgetDeadline, noteDeadline, readDeadline } from "../deadline.ts";
 import { readPrefer } from "../prefer.ts";
-import type { Admission, Lane } from "./admission.ts";
+import type { Admission, Lane, Leave } from "./admission.ts";
 
 /** Of a refusal: it tells who sent the request that this process is there, and has too much to do. */
 export const shedHeader = "quartet-shed";
@@ -34,12 +34,13 @@ export async function guardRequest(
 ): Promise<number> {
   const deadlineMs = deadlineOf(headers, defaultTimeoutMs);
   const gone = new AbortController();
-  response.once("close", () => gone.abort());
+  let leave: Leave | undefined;
+  // Aborting makes an error with a stack: nearly all requests end when they have long been let in.
+  response.once("close", () => (leave === undefined ? gone.abort() : leave()));
   if (response.destroyed) gone.abort();
   try {
-    const leave = await admission.enter(lane, deadlineMs, gone.signal);
+    leave = await admission.enter(lane, deadlineMs, gone.signal);
     if (gone.signal.aborted) leave();
-    else gone.signal.addEventListener("abort", leave, { once: true });
     return deadlineMs;
   } catch (error) {
     if (error instanceof QuartetError && error.code === "unavailable") response.setHeader(shedHeader, "1");

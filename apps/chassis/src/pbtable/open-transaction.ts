@@ -1,0 +1,113 @@
+import type { PoolClient, QueryResult, QueryResultRow } from "pg";
+import type { SqlClient, Statement } from "./sql-client.ts";
+import { runStatements } from "./statement-batch.ts";
+import { requireCommitted } from "./transaction-steps.ts";
+
+const commitStatement = { name: "commit", text: "commit" };
+
+/** What statements of a transaction run on. */
+export interface TransactionClient extends SqlClient {
+  /**
+   * Runs a statement whose result nobody looks at, with whatever is sent next: the transaction does not end before it
+   * has succeeded, and what it fails with is what that fails with.
+   */
+  defer(statement: Statement): void;
+}
+
+/**
+ * A transaction in as few round trips as it can be. It begins with its first statement, a deferred one goes with the
+ * next, the last of all with COMMIT; what goes together is skipped by the server from the first on that fails.
+ *
+ * States: not begun → open → committed or rolled back. Statements wait for one another: one that overtook a BEGIN that
+ * failed would be a transaction of its own.
+ */
+export class OpenTransaction implements TransactionClient {
+  readonly #client: PoolClient;
+  readonly #begin: () => readonly Statement[];
+  #deferred: Statement[] = [];
+  /** Settles when all that was sent has been answered. Never rejects. */
+  #answered: Promise<unknown> = Promise.resolve();
+  #isBegun = false;
+  /** Of the first round trip: there is no transaction, or one that can do nothing more. */
+  #fault: unknown;
+
+  /** @param begin makes the statements that begin it, at the moment when it does */
+  constructor(client: PoolClient, begin: () => readonly Statement[]) {
+    this.#client = client;
+    this.#begin = begin;
+  }
+
+  defer(statement: Statement): void {
+    this.#deferred.push(statement);
+  }
+
+  async query<Row extends QueryResultRow>(statement: Statement): Promise<QueryResult<Row>> {
+    const [result] = await this.#send([statement]);
+    return result as QueryResult<Row>;
+  }
+
+  /**
+   * Commits, if anything was done.
+   *
+   * @param after reads something once it is committed, in the same round trip
+   * @returns the result of `after`; undefined also when that failed
+   * @throws QuartetError `internal` when it was rolled back: somebody has caught an error of the database in it.
+   */
+  async commit(after?: Statement): Promise<QueryResult | undefined> {
+    const afterwards = after === undefined ? [] : [after];
+    await this.#answered;
+    if (!this.#isBegun && this.#deferred.length === 0) {
+      return after === undefined ? undefined : this.#client.query({ ...after });
+    }
+    // What is committed is committed, whatever becomes of what is read then.
+    const [result, found] = await this.#send([commitStatement, ...afterwards], afterwards.length);
+    requireCommitted(result);
+    return found;
+  }
+
+  /** Undoes what was done, if anything was. */
+  async rollback(): Promise<void> {
+    await this.#answered;
+    if (this.#isBegun) await this.#client.query("rollback");
+  }
+
+  /**
+   * Sends what was deferred by now and then these, and gives the results of these.
+   *
+   * @param optional how many of them, at the end, may fail
+   */
+  #send(statements: readonly Statement[], optional = 0): Promise<readonly QueryResult[]> {
+    const before = this.#deferred;
+    this.#deferred = [];
+    const sent = this.#answered.then(() =>
+      this.#isBegun ? this.#goOn(before, statements, optional) : this.#start(before, statements, optional),
+    );
+    this.#answered = sent.catch(() => undefined);
+    return sent;
+  }
+
+  async #start(...[deferred, statements, optional]: Sent): Promise<readonly QueryResult[]> {
+    const begin = this.#begin();
+    this.#isBegun = true;
+    try {
+      return await this.#run([...begin, ...deferred], statements, optional);
+    } catch (error) {
+      this.#fault = error;
+      throw error;
+    }
+  }
+
+  async #goOn(...sent: Sent): Promise<readonly QueryResult[]> {
+    if (this.#fault !== undefined) throw this.#fault;
+    return this.#run(...sent);
+  }
+
+  async #run(...[before, statements, optional]: Sent): Promise<readonly QueryResult[]> {
+    const all = [...before, ...statements];
+    const results = await runStatements(this.#client, all, all.length - optional);
+    return results.slice(before.length);
+  }
+}
+
+/** Statements whose results nobody looks at, those that are asked for, and how many of these may fail. */
+type Sent = readonly [before: readonly Statement[], statements: readonly Statement[], optional: number];

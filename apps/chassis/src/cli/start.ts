@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { createApp } from "../edge/create-app.ts";
 import { type Listener, openListener } from "../edge/listen.ts";
+import { countGrpc } from "../edge/metrics/count-grpc.ts";
 import { type OpenRuntime, openRuntime } from "../edge/open-runtime.ts";
 import { createGrpcHandler } from "../edge/overload/guard-grpc.ts";
 import { ClassUpstreams } from "../edge/upstream/class-upstreams.ts";
@@ -136,7 +137,8 @@ async function canReadMain(runtime: OpenRuntime): Promise<boolean> {
 
 /** gRPC needs HTTP/2, which Express does not speak: a listener of its own. */
 async function openGrpc(runtime: OpenRuntime, port: number, host: string): Promise<AsyncDisposable> {
-  const server = createHttp2Server(createGrpcHandler(runtime));
+  const { metrics, domain } = runtime;
+  const server = createHttp2Server(countGrpc(metrics.requests, domain, createGrpcHandler(runtime)));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);

@@ -15,6 +15,8 @@ export interface CommandCall {
   readonly acceptTime: Date;
   /** The version that `If-Match` names. */
   readonly expectedVersion: bigint | undefined;
+  /** `Quartet-Position`: decide at or past it. */
+  readonly position?: string | undefined;
   /** Where the client wants the operation's end to be pushed to. */
   readonly callbackUrl?: string | undefined;
   readonly deadlineMs: number;
@@ -40,6 +42,8 @@ export interface CommandAnswer {
 export interface CommandRefusal {
   readonly kind: "refused";
   readonly problem: Problem;
+  /** For the `Quartet-Position` header: reads at or past it see what the refusal rests on. */
+  readonly position: string | undefined;
   readonly replayed: boolean;
   readonly operationId: string;
 }

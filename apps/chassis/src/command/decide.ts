@@ -7,16 +7,22 @@ import type { Reaction } from "../service/reaction.ts";
 import { Written } from "../service/written.ts";
 import type { CommandCall } from "./command-call.ts";
 import { type CallScope, createCommandContext, createReactionContext } from "./handler-context.ts";
+import { type ReadPlace, reachPosition } from "./read-at-position.ts";
 import { type Runtime, requireMain } from "./runtime.ts";
 import { translateHandlerError } from "./translate-handler-error.ts";
 
-/** Runs a command's handler: reads and computes, and collects what it wants written. Nothing is written here. */
+/**
+ * Runs a command's handler: reads and computes, and collects what it wants written. Nothing is written here. It reads at or
+ * past the call's position: else what its client wrote before might not be found, and the refusal would be kept.
+ *
+ * @throws QuartetError `stale` when the replica does not get there in time; what the handler throws.
+ */
 export async function decideCommand(runtime: Runtime, call: CommandCall): Promise<Decision> {
   const { handler, desc, name } = call.method;
   if (handler.kind !== "command") throw new QuartetError("internal", `${name} is no command.`);
   const ctx = createCommandContext(runtime, call, call.operationId);
   try {
-    await requireMain(runtime).replay.settle();
+    await reachPosition(placeOf(runtime), call.position, call);
     const answer = await handler.run(ctx, call.request as never);
     if (answer instanceof Written) return ctx.recorder.finish(answer);
     const message: Message = create(desc.output, answer as MessageInitShape<typeof desc.output>);
@@ -24,6 +30,10 @@ export async function decideCommand(runtime: Runtime, call: CommandCall): Promis
   } catch (error) {
     throw translateHandlerError(error);
   }
+}
+
+function placeOf(runtime: Runtime): ReadPlace {
+  return { replay: requireMain(runtime).replay, isPrimary: runtime.found.serviceClass === "crud" };
 }
 
 /** Runs a reaction's handler on an event. */

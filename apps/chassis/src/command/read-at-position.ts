@@ -1,5 +1,5 @@
 import { QuartetError } from "../error/quartet-error.ts";
-import type { Position } from "../position/position.ts";
+import { type Position, parsePosition } from "../position/position.ts";
 import type { ReplayWatcher } from "../position/replay-watcher.ts";
 import type { Answer } from "./answer.ts";
 import type { CallScope } from "./handler-context.ts";
@@ -26,17 +26,19 @@ export interface ReadPlace {
 /**
  * Waits until the database is at or past a position, if one is asked for, and not on its way through its own past.
  *
- * @throws QuartetError `stale`
+ * @param position as the client sent it
+ * @throws QuartetError `stale`, `invalid_argument`
  */
 export async function reachPosition(
   { replay, isPrimary }: ReadPlace,
-  position: Position | undefined,
+  position: Position | string | undefined,
   scope: Pick<CallScope, "deadlineMs" | "signal">,
 ): Promise<void> {
+  const asked = typeof position === "string" ? parsePosition(position) : position;
   await replay.settle();
-  if (position === undefined || isPrimary) return;
+  if (asked === undefined || isPrimary) return;
   const limitMs = Math.max(0, Math.min(catchUpMs, scope.deadlineMs - Date.now()));
-  await replay.wait(position, limitMs, scope.signal);
+  await replay.wait(asked, limitMs, scope.signal);
 }
 
 /**

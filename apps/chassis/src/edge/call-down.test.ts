@@ -44,9 +44,9 @@ async function openCaller(lambda: readonly string[]) {
       ...{ expected: undefined, allowSurplus: false, log: pino({ level: "silent" }) },
     }),
   );
-  const method = domain.methods.get("guarded.v1.Things/Compute");
-  if (method === undefined) throw new Error("no method");
-  const call = async (timeoutMs = 5_000): Promise<string> => {
+  const call = async (timeoutMs = 5_000, name = "Compute"): Promise<string> => {
+    const method = domain.methods.get(`guarded.v1.Things/${name}`);
+    if (method === undefined) throw new Error("no method");
     const deadlineMs = Date.now() + timeoutMs;
     const signal = AbortSignal.timeout(timeoutMs);
     const context = { deadlineMs, signal, principal: "test", call: () => ({}) as never };
@@ -59,9 +59,9 @@ async function openCaller(lambda: readonly string[]) {
   };
   return {
     call,
-    callMany: async (count: number) => {
+    callMany: async (count: number, name?: string) => {
       const answers: string[] = [];
-      for (let at = 0; at < count; at++) answers.push(await call());
+      for (let at = 0; at < count; at++) answers.push(await call(undefined, name));
       return [...new Set(answers)];
     },
     breakers: () => {
@@ -102,6 +102,44 @@ describe("calls down", () => {
     expect(await trial).toBe(true);
     expect(caller.breakers()).toEqual(["closed"]);
     expect(await caller.callMany(5)).toEqual(["ok"]);
+  });
+
+  test("of a method that fails keep nobody from the upstream's other methods", async () => {
+    const away = failing(503, "unavailable");
+    const lambda = await openLambda({
+      answer: (request, response) => (request.url?.endsWith("/Compute") ? away : well)(request, response),
+    });
+    const caller = await openCaller([lambda.url]);
+    expect(await caller.callMany(10)).toEqual(["unavailable"]);
+    const { requests } = lambda.counted;
+    expect(await caller.callMany(10, "Repeat")).toEqual(["ok"]);
+    expect(lambda.counted.requests - requests).toBe(10);
+    expect(caller.breakers()).toEqual(["open"]);
+    expect(await caller.call()).toBe("unavailable");
+  });
+
+  test("that lose their connection open the breaker of all methods", async () => {
+    const lambda = await openLambda({ answer: (request) => void request.socket.destroy() });
+    const caller = await openCaller([lambda.url]);
+    expect(await caller.callMany(5)).toEqual(["unavailable"]);
+    const { requests } = lambda.counted;
+    expect(await caller.callMany(20, "Repeat")).toEqual(["unavailable"]);
+    expect(lambda.counted.requests - requests).toBeLessThanOrEqual(2);
+  });
+
+  test("do not close a breaker by a trial that nobody waited for", async () => {
+    const state = { answer: failing(502, "unavailable") };
+    const lambda = await openLambda(state);
+    const caller = await openCaller([lambda.url]);
+    await caller.callMany(5);
+    const { requests } = lambda.counted;
+    state.answer = () => undefined; // it hangs
+    const trial = async () => {
+      await caller.call(40);
+      return lambda.counted.requests > requests ? true : undefined;
+    };
+    expect(await pollUntil(trial, { timeoutMs: 10_000, intervalMs: 20 })).toBe(true);
+    expect(caller.breakers()).toEqual(["open"]);
   });
 
   test("pass an upstream whose breaker is open: another one answers", async () => {

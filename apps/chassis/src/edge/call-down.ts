@@ -8,7 +8,7 @@ import { requireTime } from "../error/require-time.ts";
 import { decodeStoredJson } from "../schema/json/json.ts";
 import type { CallContext } from "../service/contexts.ts";
 import type { DomainMethod } from "../service/domain.ts";
-import { type CallAttempt, callUpstream, readAnswer } from "./call-upstream.ts";
+import { type CallAttempt, callUpstream, readAnswer, timerSlackMs } from "./call-upstream.ts";
 import type { DownGuard } from "./overload/down-guard.ts";
 import { pauseBeforeRetry } from "./overload/pause-before-retry.ts";
 import type { ClassUpstreams } from "./upstream/class-upstreams.ts";
@@ -16,8 +16,6 @@ import { toUnavailable, type UpstreamPool } from "./upstream/upstream-pool.ts";
 
 /** Tries of one call, the first included. */
 const maxTries = 3;
-/** Timers run on another clock than deadlines: one may abort the signal just before its deadline. */
-const timerSlackMs = 2;
 
 /**
  * Calls a query or compute of a lower class: over HTTP where the environment names such processes, else in this

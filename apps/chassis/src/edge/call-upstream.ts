@@ -30,12 +30,15 @@ export interface CallFailure {
 
 /** Less time than this, and a call that is late says nothing of the upstream: any client could have it shut out. */
 const fairTimeMs = 500;
-const statusesOfFault: ReadonlySet<number> = new Set([502, 503, 504]);
-const statusesToRetry: ReadonlySet<number> = new Set([502, 503]);
+/** Timers run on another clock than deadlines: one may abort the signal just before its deadline. */
+export const timerSlackMs = 2;
+/** Those of a method that could not now, which another process may answer. */
+const statusesOfFault: ReadonlySet<number> = new Set([502, 503]);
 
 /**
- * Calls a method at one upstream, past its breaker. Faults of the upstream: it cannot be reached, answers 502 or 503, or
- * not within a fair time. Not so a refusal for overload, by which it guards itself; nor an error of the method.
+ * Calls a method at one upstream, past its breakers. A fault of the connection: it cannot be reached. Faults of the method
+ * there: it answers 502 or 503, or not within a fair time. Not so a refusal for overload, by which the process guards
+ * itself; nor any other error. Of a call that was given up nobody knows.
  */
 export async function callUpstream(
   pool: UpstreamPool,
@@ -46,7 +49,7 @@ export async function callUpstream(
   scope: { readonly deadlineMs: number; readonly signal: AbortSignal },
 ): Promise<CallAttempt> {
   try {
-    return await breaker.run(() => sendOnce(pool, upstream, name, body, scope));
+    return await breaker.run(name, () => sendOnce(pool, upstream, name, body, scope));
   } catch (error) {
     return { kind: "failed", error, retry: true, sent: false, barred: true };
   }
@@ -75,17 +78,25 @@ async function sendOnce(
     const { statusCode } = answer;
     const json = parse(await answer.body.text());
     const shed = answer.headers[shedHeader] !== undefined;
-    const faulty = !shed && statusesOfFault.has(statusCode) && (statusCode !== 504 || fair);
-    const retry = statusesToRetry.has(statusCode);
-    return { faulty, value: { kind: "answered", statusCode, json, retry, sent: true } };
+    const retry = statusesOfFault.has(statusCode);
+    return {
+      fault: shed ? "unknown" : faultOf(statusCode, fair),
+      value: { kind: "answered", statusCode, json, retry, sent: true },
+    };
   } catch (error) {
     const lost = isUnreachable(error);
-    const late = fair && Date.now() >= scope.deadlineMs;
+    const late = fair && Date.now() + timerSlackMs >= scope.deadlineMs;
     return {
-      faulty: lost || late,
+      fault: lost ? "connection" : late ? "method" : "unknown",
       value: { kind: "failed", error, retry: lost, sent: !wasNeverSent(error) },
     };
   }
+}
+
+function faultOf(statusCode: number, fair: boolean): "method" | "none" | "unknown" {
+  if (statusesOfFault.has(statusCode)) return "method";
+  if (statusCode !== 504) return "none";
+  return fair ? "method" : "unknown";
 }
 
 /** What is between may answer with a page of its own; its status still tells. */

@@ -9,10 +9,14 @@ import { createConnectHandler } from "./connect-routes.ts";
 import { defaultTimeoutMs } from "./deadline.ts";
 import { answerFlags, flagsPath } from "./flags-endpoint.ts";
 import { answerInbox, inboxPath } from "./inbox-endpoint.ts";
+import { metricsPath } from "./metrics/metrics-page.ts";
+import { noteMatches } from "./metrics/note-matches.ts";
+import { nameRequest } from "./metrics/request-metrics.ts";
 import type { OpenRuntime } from "./open-runtime.ts";
 import { answerOperations, operationPath } from "./operations-endpoint.ts";
 import { guardRequest } from "./overload/guard-request.ts";
 import { laneOf } from "./overload/lane-of.ts";
+import { limitBody, refuseBody } from "./overload/limit-body.ts";
 import { answerRest, createRestRoutes } from "./rest-routes.ts";
 import { sendProblem } from "./send-problem.ts";
 
@@ -25,14 +29,17 @@ export interface AppSettings {
 }
 
 /**
- * The HTTP surface of a class: health, whoami, flags and load, which are answered whatever the load; then, as places and
- * deadlines allow, inbox, operations, RPC and REST, in this order. An Express 5 app, so
- * that a domain's own middleware can be mounted before it.
+ * The HTTP surface of a class: health, metrics, whoami, flags and load, which are answered whatever the load; then, as
+ * places and deadlines allow, inbox, operations, RPC and REST, in this order. An Express 5 app, so that a domain's own
+ * middleware can be mounted before it.
  */
 export function createApp(runtime: OpenRuntime, settings: AppSettings): Express {
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
+  // Else what a gateway does not forward would be answered under names that it takes for others'.
+  app.enable("case sensitive routing");
+  app.enable("strict routing");
   app.use((_request, response, next) => {
     response.setHeader("Quartet-Class", runtime.found.serviceClass);
     next();
@@ -41,17 +48,22 @@ export function createApp(runtime: OpenRuntime, settings: AppSettings): Express 
   app.get("/_quartet/whoami", (_request, response) => {
     response.json(describeProcess(runtime));
   });
+  app.get(metricsPath, (_request, response) => runtime.metrics.answer(response));
   app.get(flagsPath, (request, response) => answerFlags(runtime.flags, request, response));
   app.get("/_quartet/load", (_request, response) => {
     response.json(runtime.describeLoad());
   });
   app.use((request: Request, response: Response, next: NextFunction) => {
+    runtime.metrics.requests.count(response);
     const settings = {
       admission: runtime.admission,
       lane: laneOf(runtime.domain, request),
       defaultTimeoutMs: defaultTimeoutMs[runtime.serviceClass],
     };
-    guardRequest(settings, request.headers, response).then(() => next(), next);
+    guardRequest(settings, request.headers, response).then((deadlineMs) => {
+      limitBody(request, deadlineMs, (error) => refuseBody(response, error));
+      next();
+    }, next);
   });
   app.use(
     (request: Request, response: Response, next: NextFunction) =>
@@ -100,8 +112,10 @@ async function route(
   try {
     const operation = operationPath.exec(request.path);
     if (request.path === inboxPath) {
+      nameRequest(response, "inbox");
       await answerInbox(runtime, settings.pushSecrets, request, response);
     } else if (operation !== null) {
+      nameRequest(response, "operations");
       await answerOperations(runtime, request, response, operation[1]);
     } else next();
   } catch (error) {
@@ -114,8 +128,10 @@ function mountSurfaces(app: Express, runtime: Runtime): void {
   const routes = createRestRoutes(runtime.domain);
   app.use((request, response, next) => {
     const name = request.path.slice(1);
-    if (runtime.domain.methods.has(name)) connect(request, response);
-    else answerRest(runtime, routes, request, response).catch(next);
+    if (runtime.domain.methods.has(name)) {
+      nameRequest(response, name);
+      connect(request, response);
+    } else answerRest(runtime, noteMatches(routes, response), request, response).catch(next);
   });
 }
 

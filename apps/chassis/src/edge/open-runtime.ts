@@ -14,6 +14,7 @@ import type { CallContext } from "../service/contexts.ts";
 import type { Domain, DomainMethod } from "../service/domain.ts";
 import { type AddressRules, publicAddresses } from "../wire/http/address-rules.ts";
 import { callDown } from "./call-down.ts";
+import { type ClassMetrics, createClassMetrics } from "./metrics/class-metrics.ts";
 import { openFlags } from "./open-flags.ts";
 import { Admission } from "./overload/admission.ts";
 import { DownGuard } from "./overload/down-guard.ts";
@@ -45,6 +46,8 @@ export interface OpenRuntime extends Runtime, AsyncDisposable {
   readonly serviceClass: ServiceClass;
   /** Lets the requests of all listeners in. */
   readonly admission: Admission;
+  /** `GET /metrics`. */
+  readonly metrics: ClassMetrics;
   /** By database. */
   readonly statementBudgets: Readonly<Record<string, StatementBudget>>;
   /** `GET /_quartet/load`: what is under way and waits, the signals, breakers and retry budgets. */
@@ -80,21 +83,28 @@ export async function openRuntime(settings: RuntimeSettings): Promise<OpenRuntim
   const pools = { main, events, ...(isCrud ? { reads: reader } : {}) };
   const admission = new Admission(watchLoad(withoutAbsent(pools)));
   const guard = new DownGuard();
+  const mainDatabase =
+    reader === undefined ? undefined : describeMain(reader, isCrud ? main : undefined, settings.domain);
+  const { serviceClass } = found;
   const owned = stack.move();
   const runtime: OpenRuntime = {
     domain: settings.domain,
     found,
-    serviceClass: found.serviceClass,
+    serviceClass,
     log: settings.log,
     node: settings.node ?? `${hostname()}/${process.pid}`,
     secret: settings.secret,
     flags,
     addressRules: settings.addressRules ?? publicAddresses,
-    main: reader === undefined ? undefined : describeMain(reader, isCrud ? main : undefined, settings.domain),
+    main: mainDatabase,
     outbox: isCrud ? main : found.serviceClass === "micro" ? events : undefined,
     callDown: (method: DomainMethod, request: Message, context: CallContext) =>
       callDown(runtime, upstreams, guard, method, request, context),
     admission,
+    metrics: createClassMetrics({
+      ...{ domain: settings.domain, serviceClass, admission, pools: withoutAbsent(pools) },
+      ...{ upstreams, guard, flags, main: mainDatabase },
+    }),
     statementBudgets: withoutAbsent({
       main: main && budget,
       events: events && eventsBudget,

@@ -24,6 +24,8 @@ const file = buildTestFile("guarded/v1/guarded", {
     DecideHere: { mode: 1 },
     /** Whatever the test does with it. */
     Compute: { kind: MethodKind.COMPUTE, idempotent: true },
+    /** Gives back what it gets. */
+    Repeat: { kind: MethodKind.COMPUTE, idempotent: true },
   },
 });
 const registry = createFileRegistry(file, (name) => testImports.find((known) => known.proto.name === name));
@@ -77,6 +79,7 @@ export function createGuardedDomain(computing: (request: LooseMessage) => unknow
       await computing(request as LooseMessage);
       return request;
     }),
+    repeat: compute(async (request) => request),
   };
   const domain = defineDomain({
     name: "guarded",

@@ -6,6 +6,7 @@ import { describeAlarm, type FlagAlarm } from "./flag-alarm.ts";
 import { type Choice, defaultChoice } from "./flag-choice.ts";
 import { type FlagSet, noFlags, readFlagSet } from "./flag-set.ts";
 import type { FlagReading, FlagSource } from "./flag-source.ts";
+import { type FlagCount, FlagTally } from "./flag-tally.ts";
 
 /** What a process knows of its flags, for people and for the processes that ask it. */
 export interface FlagStatus {
@@ -51,6 +52,9 @@ export class FlagBook {
   #inherited: readonly FlagAlarm[] = [];
   /** By flag: what came up when it was asked. */
   readonly #undecided = new Map<string, FlagAlarm>();
+  readonly #tally = new FlagTally();
+  #readTimeMs: number | undefined;
+  #changeTimeMs: number | undefined;
 
   /** @param source undefined: there are no flags, and will be none */
   constructor(methods: ReadonlyMap<string, DomainMethod>, source: FlagSource | undefined) {
@@ -79,6 +83,7 @@ export class FlagBook {
     try {
       const reading = await this.#source?.read(signal);
       this.#unreadable = undefined;
+      if (reading !== undefined) this.#readTimeMs = Date.now();
       if (reading?.changed) await this.#takeOver(reading);
     } catch (error) {
       this.#unreadable = { kind: "unreadable", flag: undefined, message: messageOf(error) };
@@ -94,6 +99,7 @@ export class FlagBook {
     try {
       this.#set = document === undefined ? noFlags : await readFlagSet(document, this.#methods);
       this.#document = document;
+      this.#changeTimeMs = Date.now();
       this.#known = true;
       this.#malformed = undefined;
       this.#undecided.clear();
@@ -116,8 +122,29 @@ export class FlagBook {
     return { flags: this.#set.keys.length, alarms: this.#alarms().length };
   }
 
+  /** When the source was read last, whatever it held, in epoch ms. */
+  get readTimeMs(): number | undefined {
+    return this.#readTimeMs;
+  }
+
+  /** Since when the document that counts does so, in epoch ms. */
+  get changeTimeMs(): number | undefined {
+    return this.#changeTimeMs;
+  }
+
+  /** How often each method was asked for, and what came of it. */
+  get choices(): readonly FlagCount[] {
+    return this.#tally.counts;
+  }
+
   /** @typeParam V what a method of its kind chooses among: a flag that says anything else is none of the set */
   #choose<V extends CommandMode | Consistency>(method: DomainMethod, principal: string): Choice<V> {
+    const choice = this.#ask<V>(method, principal);
+    this.#tally.note(method.name, choice.value, choice.from);
+    return choice;
+  }
+
+  #ask<V extends CommandMode | Consistency>(method: DomainMethod, principal: string): Choice<V> {
     const value = defaultChoice(method) as V;
     const verdict = this.#set.ask(method, principal);
     if (verdict === undefined) return { value, from: "proto", reason: "its proto" };

@@ -99,6 +99,32 @@ test("a flag whose targeting names no variant has a fault, and leaves it to the 
   });
 });
 
+describe("evaluators", () => {
+  const flag = { state: "ENABLED", variants: modes, defaultVariant: "direct", targeting: { $ref: "e0" } };
+  const withEvaluators = ($evaluators: object) =>
+    readFlagSet(JSON.stringify({ $evaluators, flags: { [makeThing]: flag } }), methods);
+  const twice = (name: string) => ({ if: [{ $ref: name }, { $ref: name }] });
+
+  test("stand for what they say, those that refer to others too", async () => {
+    const e1 = { ends_with: [{ var: "targetingKey" }, "a"] };
+    const set = await withEvaluators({ e0: { if: [{ $ref: "e1" }, "async"] }, e1 });
+    expect(["ada", "bob"].map((name) => set.ask(flagMethod(makeThing), name)?.value)).toEqual([
+      "async",
+      "direct",
+    ]);
+  });
+
+  test("that would grow without end are refused before they do", async () => {
+    const bomb = Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`e${at}`, twice(`e${at + 1}`)]));
+    await expect(withEvaluators(bomb)).rejects.toMatchObject({
+      code: "invalid_argument",
+      message: expect.stringContaining("longer than"),
+    });
+    const quoting = { e0: { in: [{ var: "targetingKey" }, "$`".repeat(1_000)] } };
+    await expect(withEvaluators(quoting)).rejects.toMatchObject({ code: "invalid_argument" });
+  });
+});
+
 /** JSON around what flag definitions look like, so that some are right. */
 const nearlyRight = fc.record({
   flags: fc.dictionary(

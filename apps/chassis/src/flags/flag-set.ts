@@ -3,6 +3,7 @@ import { QuartetError } from "../error/quartet-error.ts";
 import type { DomainMethod } from "../service/domain.ts";
 import type { FlagAlarm } from "./flag-alarm.ts";
 import { choicesOf } from "./flag-choice.ts";
+import { findEvaluatorFault } from "./flag-evaluators.ts";
 import { readShares } from "./flag-shares.ts";
 
 /** What a flag says of a method for one principal. */
@@ -28,7 +29,7 @@ export interface FlagSet {
 /** No flags: the protos decide. */
 export const noFlags: FlagSet = { keys: [], alarms: [], ask: () => undefined };
 
-/** Longest document, in characters. */
+/** Longest document, in characters, with what its evaluators stand for in their places. */
 export const maxDocumentLength = 1_048_576;
 const silent = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
 
@@ -67,6 +68,8 @@ export async function readFlagSet(
 async function loadCore(text: string): Promise<FlagdCore> {
   if (text.length > maxDocumentLength)
     throw malformed(`they are longer than ${maxDocumentLength} characters`, undefined);
+  const fault = findEvaluatorFault(text, maxDocumentLength);
+  if (fault !== undefined) throw malformed(fault, undefined);
   const { FlagdCore: Core, MemoryStorage } = await import("@openfeature/flagd-core");
   const options = { disableDynamicCodeGeneration: true };
   const storage = new MemoryStorage(silent, options);

@@ -15,6 +15,7 @@ import {
 } from "../edge/upstream/upstream-pool.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { parseIfPosition } from "../position/position.ts";
+import type { NoteAttempt } from "./gateway-metrics.ts";
 import { type BroughtPositions, positionCookies, readPositionCookies } from "./position-cookie.ts";
 import type { Route } from "./routes.ts";
 
@@ -23,19 +24,26 @@ export interface ForwardRequest {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
   readonly body: Buffer;
+  /** Path and query, as they go on. */
+  readonly target: string;
   readonly route: Route;
+  /** It waits for an end, however long that takes, and so holds a connection that no work waits for. */
+  readonly waits: boolean;
   readonly signal: AbortSignal;
   /** When the answer must be there, in epoch ms. */
   readonly deadlineMs: number;
   /** Of the request's class. */
   readonly retries: RetryBudget;
+  /** Is told how each try of it ends. */
+  readonly noteAttempt?: NoteAttempt;
   /** Name of the cookies that keep browsers' positions, where there are any. */
   readonly positionCookie?: string | undefined;
 }
 
 /** Longest time a request waits for its class to come back before it is answered with 503. */
 const patienceMs = 5_000;
-const pauseMs = 60;
+const firstPauseMs = 60;
+const longestPauseMs = 500;
 
 /** Headers that belong to one connection (RFC 9110, section 7.6.1), and those only the gateway may set. */
 const notForwarded: ReadonlySet<string> = new Set([
@@ -68,12 +76,12 @@ export async function forward(upstreams: ClassUpstreams, request: ForwardRequest
   request.retries.earn();
   const asked = askedPosition(request);
   let failure: unknown;
-  for (;;) {
+  for (let round = 0; ; round++) {
     for (const { pool, upstream } of targetsOf(upstreams, request.route, asked)) {
       try {
-        const answer = await pool.request(upstream, toUpstreamRequest(request, asked));
+        const answer = await tryOnce(pool, upstream, request, asked);
         upstreams.places.learn(upstream, answer.headers);
-        if (!(await isWorthRetrying(answer, repeatable || isShed(answer), untilMs, request)))
+        if (!(await isWorthRetrying(answer, repeatable || wasNotBegun(answer), untilMs, request)))
           return await sendBack(answer, request);
         failure = undefined;
       } catch (error) {
@@ -84,10 +92,32 @@ export async function forward(upstreams: ClassUpstreams, request: ForwardRequest
         }
       }
     }
-    if (Date.now() + pauseMs >= untilMs) break;
-    await delay(pauseMs, undefined, { signal: request.signal });
+    const leftMs = untilMs - firstPauseMs - Date.now();
+    if (leftMs <= 0) break;
+    await delay(Math.min(pauseAfter(round), leftMs), undefined, { signal: request.signal });
   }
   throw toUnavailable(failure, `The ${request.route.serviceClass} class`);
+}
+
+async function tryOnce(
+  pool: UpstreamPool,
+  upstream: Upstream,
+  request: ForwardRequest,
+  asked: string | undefined,
+): ReturnType<UpstreamPool["request"]> {
+  try {
+    const answer = await pool.request(upstream, toUpstreamRequest(request, asked));
+    request.noteAttempt?.(upstream, answer.statusCode);
+    return answer;
+  } catch (error) {
+    request.noteAttempt?.(upstream, isUnreachable(error) ? "unreachable" : "aborted");
+    throw error;
+  }
+}
+
+/** Longer each time, and never the same: all who wait for a class would else ask it seventeen times a second each. */
+function pauseAfter(round: number): number {
+  return Math.min(longestPauseMs, firstPauseMs * 2 ** round) * (0.75 + Math.random() / 2);
 }
 
 interface Target {
@@ -134,7 +164,7 @@ function toUpstreamRequest(
   request: ForwardRequest,
   asked: string | undefined,
 ): Parameters<UpstreamPool["request"]>[1] {
-  const { incoming, route, body, signal } = request;
+  const { incoming, target, route, body, signal, waits } = request;
   // What is left, and not what there was; a header that is malformed goes on, for whoever can say so.
   const headers: ForwardedHeaders = {
     ...headersOfTimeLeft(request.deadlineMs),
@@ -150,14 +180,24 @@ function toUpstreamRequest(
   }
   return {
     method: (incoming.method ?? "GET") as Dispatcher.HttpMethod,
-    path: incoming.url ?? "/",
+    path: target,
     headers,
     body: body.length === 0 ? null : body,
     signal,
+    waits,
   };
 }
 
 type ForwardedHeaders = Record<string, string | string[]>;
+
+/**
+ * What is meant for all who handle the request. A client that names them in `Connection` (RFC 9110, section 7.6.1, forbids
+ * it) does not take away what the request was routed by, or what makes it safe to send again.
+ */
+const endToEnd = new RegExp(
+  "^(?:authorization|content-(?:encoding|type)|cookie|idempotency-key|if-match|if-none-match|prefer|traceparent|" +
+    "(?:connect|grpc|quartet|x-forwarded)-.*)$",
+);
 
 function forwardedHeaders(headers: IncomingHttpHeaders): ForwardedHeaders {
   // `Connection: foo` makes foo a header of this connection too.
@@ -168,7 +208,8 @@ function forwardedHeaders(headers: IncomingHttpHeaders): ForwardedHeaders {
   );
   const kept: ForwardedHeaders = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !notForwarded.has(name) && !named.has(name)) kept[name] = value;
+    if (value === undefined || notForwarded.has(name)) continue;
+    if (!named.has(name) || endToEnd.test(name)) kept[name] = value;
   }
   return kept;
 }
@@ -180,10 +221,15 @@ async function isWorthRetrying(
   untilMs: number,
   request: ForwardRequest,
 ): Promise<boolean> {
-  if (answer.statusCode !== 503 || !repeatable || Date.now() + pauseMs >= untilMs) return false;
+  if (answer.statusCode !== 503 || !repeatable || Date.now() + firstPauseMs >= untilMs) return false;
   if (request.signal.aborted || (isShed(answer) && !request.retries.take())) return false;
   await answer.body.dump();
   return true;
+}
+
+/** Neither what is refused for overload was begun, nor what came to a replica that was behind. */
+function wasNotBegun(answer: Dispatcher.ResponseData): boolean {
+  return isShed(answer) || answer.headers["quartet-replayed"] !== undefined;
 }
 
 /** Refused by a process that has too much to do: certainly not begun, and worth few more tries. */
@@ -213,12 +259,15 @@ function cookiesFor(answer: Dispatcher.ResponseData, request: ForwardRequest): r
   const { incoming, positionCookie } = request;
   if (positionCookie === undefined) return [];
   const position = answer.headers["quartet-position"];
+  const brought = broughtBy(incoming, positionCookie);
+  const asked = askedPosition(request);
   const secure =
     "encrypted" in incoming.socket || /^https\b/i.test(String(incoming.headers["x-forwarded-proto"]));
   return positionCookies(
     positionCookie,
-    broughtBy(incoming, positionCookie),
+    brought,
     typeof position === "string" ? position : undefined,
     secure,
+    request.route.safe && asked !== undefined && asked === brought.position,
   );
 }

@@ -19,25 +19,33 @@ const at = (lsn: number, timeline = 1) => formatPosition({ systemId: "1", timeli
 
 describe("cookies of positions", () => {
   test("are for no script, for no other site's requests, and behind TLS for TLS alone", () => {
-    const [plain] = positionCookies("seen", brought(new Map()), at(5), false);
+    const [plain] = positionCookies("seen", brought(new Map()), at(5), false, false);
     expect(plain).toMatch(/^seen\.[\da-f]{8}=1-1-0\/5; Path=\/; HttpOnly; SameSite=Lax$/);
-    const [secure] = positionCookies("seen", brought(new Map()), at(5), true);
+    const [secure] = positionCookies("seen", brought(new Map()), at(5), true, false);
     expect(secure).toMatch(/; SameSite=Lax; Secure$/);
   });
 
   test("stay as they are when an answer brings nothing new", () => {
     const jar = new Map([["seen.1", at(5)]]);
-    expect(positionCookies("seen", brought(jar), undefined, false)).toEqual([]);
-    expect(positionCookies("seen", brought(jar), at(3), false)).toEqual([]);
-    expect(positionCookies("seen", brought(new Map()), undefined, false)).toEqual([]);
+    expect(positionCookies("seen", brought(jar), undefined, false, false)).toEqual([]);
+    expect(positionCookies("seen", brought(jar), at(3), false, false)).toEqual([]);
+    expect(positionCookies("seen", brought(new Map()), undefined, false, false)).toEqual([]);
   });
 
   test("go with the answer onto another timeline or system", () => {
     const jar = new Map([["seen.1", at(50)]]);
-    keep(jar, positionCookies("seen", brought(jar), at(40, 2), false));
+    keep(jar, positionCookies("seen", brought(jar), at(40, 2), false, false));
     expect(brought(jar).position).toBe(at(40, 2));
-    keep(jar, positionCookies("seen", brought(jar), "9-1-0/1", false));
+    keep(jar, positionCookies("seen", brought(jar), "9-1-0/1", false, false));
     expect([...jar.values()]).toEqual(["9-1-0/1"]);
+  });
+
+  test("go back to where a read is that was asked to be at or past them, and is not", () => {
+    const jar = new Map([["seen.1", at(2 ** 40)]]);
+    expect(positionCookies("seen", brought(jar), at(40), false, false)).toEqual([]);
+    expect(positionCookies("seen", brought(jar), undefined, false, true)).toEqual([]);
+    keep(jar, positionCookies("seen", brought(jar), at(40), false, true));
+    expect([...jar.values()]).toEqual([at(40)]);
   });
 
   test("that are no positions, or others', are passed over", () => {
@@ -65,7 +73,7 @@ describe("cookies of positions", () => {
           expect(sent.names.length).toBeLessThanOrEqual(6);
           const answers = requests.toSorted((a, b) => a.arrives - b.arrives);
           for (const { lsn } of answers) {
-            keep(jar, positionCookies("seen", sent, lsn === null ? undefined : at(lsn), false));
+            keep(jar, positionCookies("seen", sent, lsn === null ? undefined : at(lsn), false, false));
             if (lsn !== null && BigInt(lsn) > furthest) furthest = BigInt(lsn);
             const { position } = brought(jar);
             expect(position === undefined ? 0n : parsePosition(position).lsn).toBe(furthest);

@@ -34,14 +34,19 @@ export function readPositionCookies(header: string | undefined, name: string): B
  * Answers to parallel requests arrive in any order, and the last one overwrites a cookie of one name. So each answer sets
  * a cookie of its own name, and deletes those whose places are in it; the furthest of all that are left counts. There are
  * never more of them than answers that were under way at once.
+ *
+ * @param reached the answer is a read at or past what was brought. When it tells an earlier place all the same, what was
+ * brought is in nobody's past: a forgery, or of a database that was put back. It would send each read to the crud class.
  */
 export function positionCookies(
   name: string,
   brought: BroughtPositions,
   answered: string | undefined,
   secure: boolean,
+  reached: boolean,
 ): readonly string[] {
-  const position = answered === undefined ? brought.position : mergeAnswer(brought.position, answered);
+  const before = reached && parseIfPosition(answered ?? "") !== undefined ? undefined : brought.position;
+  const position = answered === undefined ? before : mergeAnswer(before, answered);
   if (position === undefined) return [];
   if (position === brought.position && brought.names.length === 1) return [];
   const attributes = `; Path=/; HttpOnly; SameSite=Lax${secure ? "; Secure" : ""}`;

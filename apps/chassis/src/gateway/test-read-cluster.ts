@@ -122,13 +122,14 @@ export async function openNumberGateway(crud: string, nano: readonly string[], p
     };
     const signal = AbortSignal.timeout(10_000);
     const body = Buffer.alloc(0);
-    const guard = { deadlineMs: Date.now() + 10_000, retries: new RetryBudget() };
-    await forward(upstreams, { incoming, outgoing, body, route, signal, positionCookie, ...guard }).catch(
-      (error: unknown) => {
-        log.error({ err: error });
-        sendProblem(outgoing, toQuartetError(error));
-      },
-    );
+    const guard = { deadlineMs: Date.now() + 10_000, retries: new RetryBudget(), waits: false };
+    const target = incoming.url ?? "/";
+    await forward(upstreams, {
+      ...{ incoming, outgoing, body, target, route, signal, positionCookie, ...guard },
+    }).catch((error: unknown) => {
+      log.error({ err: error });
+      sendProblem(outgoing, toQuartetError(error));
+    });
   });
   return {
     url: server.url,

@@ -75,6 +75,7 @@ async function ask(
     path: flagsPath,
     headers: tag === undefined ? {} : { "if-none-match": tag },
     signal: AbortSignal.any([signal, AbortSignal.timeout(askLimitMs)]),
+    waits: true,
   });
   if (answer.statusCode !== 200) {
     await answer.body.dump();

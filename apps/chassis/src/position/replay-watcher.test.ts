@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Pool } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pollUntil } from "../cluster/postgres/poll-until.ts";
@@ -5,6 +6,7 @@ import { openTestServer, type TestDatabase, type TestServer } from "../cluster/p
 import type { QuartetError } from "../error/quartet-error.ts";
 import { parsePosition } from "./position.ts";
 import { ReplayWatcher } from "./replay-watcher.ts";
+import { readReplicaLag } from "./replica-lag.ts";
 import { takePosition } from "./take-position.ts";
 
 let server: TestServer;
@@ -44,6 +46,29 @@ function counting(pool: Pool): { readonly pool: Pool; readonly count: () => numb
   };
   return { pool: Object.assign(Object.create(pool) as Pool, { query }), count: () => count };
 }
+
+describe("ReplayWatcher.runs", () => {
+  test("stay the same when the server refuses statements, and grow when no connection is left", async () => {
+    const url = server.postgres.replica?.url(database.name);
+    const pool = database.openPool(undefined, { url: url ?? "", maxConnections: 2 });
+    const watcher = new ReplayWatcher(pool);
+    const refuse = async () => {
+      const removed = once(pool, "remove");
+      await expect(pool.query("select 1 / 0")).rejects.toThrow("division by zero");
+      await removed;
+    };
+    const held = await pool.connect();
+    await watcher.settle();
+    for (let time = 0; time < 3; time++) await refuse();
+    expect([watcher.runs, pool.totalCount]).toEqual([0, 1]);
+    const lost = once(pool, "remove");
+    held.release(true);
+    await lost;
+    expect(watcher.runs).toBe(1);
+    await refuse();
+    expect(watcher.runs).toBe(2);
+  });
+});
 
 describe("takePosition", () => {
   test("grows after a commit, and names the system and its timeline", async () => {
@@ -193,5 +218,23 @@ describe("ReplayWatcher", () => {
     stack.defer(() => held.release());
     const future = { ...parsePosition(await write()), lsn: 2n ** 63n };
     await expect(watcher.wait(future, 50, never)).rejects.toMatchObject({ code: "stale" });
+  });
+});
+
+describe("readReplicaLag", () => {
+  test("tells how far a replica is behind, and nothing of a primary", async () => {
+    expect(await readReplicaLag(database.pool)).toBeUndefined();
+    const lag = async () => (await readReplicaLag(replica)) ?? { streaming: false };
+    await write();
+    await expect.poll(lag).toEqual({ streaming: true, seconds: 0, bytes: 0 });
+    await replica.query("select pg_wal_replay_pause()");
+    try {
+      await write();
+      await expect.poll(async () => (await readReplicaLag(replica))?.bytes).toBeGreaterThan(0);
+      expect((await readReplicaLag(replica))?.seconds).toBeGreaterThan(0);
+    } finally {
+      await replica.query("select pg_wal_replay_resume()");
+    }
+    await expect.poll(lag).toMatchObject({ seconds: 0 });
   });
 });

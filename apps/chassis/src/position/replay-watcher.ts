@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Pool } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
+import { watchLostConnections } from "./lost-connections.ts";
 import { formatPosition, type Position } from "./position.ts";
 import { PositionWaiters } from "./position-waiters.ts";
 import { ServerHistory } from "./server-history.ts";
@@ -41,7 +42,7 @@ export class ReplayWatcher {
     this.#history = new ServerHistory(pool);
     this.#state = new SharedQuery(() => this.#observe());
     // With its connections a replica may have crashed: it may come back at an earlier location than it was seen at.
-    pool.on("remove", () => this.#forget());
+    watchLostConnections(pool, () => this.#forget());
   }
 
   /**
@@ -50,6 +51,11 @@ export class ReplayWatcher {
    */
   get runs(): number {
     return this.#runs;
+  }
+
+  /** How many wait for it to reach their positions. */
+  get waiting(): number {
+    return this.#waiters.size;
   }
 
   #forget(): void {

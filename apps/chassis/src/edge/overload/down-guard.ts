@@ -4,7 +4,7 @@ import type { Upstream } from "../upstream/upstream-pool.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { UpstreamBreaker } from "./upstream-breaker.ts";
 
-/** Breakers and retry budgets of the calls down: a breaker for each upstream, a budget for each class. */
+/** Breakers and retry budgets of the calls down: breakers for each upstream, a budget for each class. */
 export class DownGuard {
   readonly #breakers = new WeakMap<Upstream, UpstreamBreaker>();
   readonly #budgets: ReadonlyMap<ServiceClass, RetryBudget>;
@@ -32,9 +32,10 @@ export class DownGuard {
       .map((name) => ({
         class: name,
         retryTokens: this.budgetOf(name).tokens,
-        upstreams: upstreams
-          .of(name)
-          .upstreams.map((upstream) => ({ url: upstream.url, breaker: this.breakerOf(upstream).state })),
+        upstreams: upstreams.of(name).upstreams.map((upstream) => {
+          const { state, methods } = this.breakerOf(upstream);
+          return { url: upstream.url, breaker: state, methods };
+        }),
       }));
   }
 }

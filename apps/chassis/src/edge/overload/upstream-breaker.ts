@@ -1,72 +1,84 @@
-import {
-  BrokenCircuitError,
-  type CircuitBreakerPolicy,
-  CircuitState,
-  CountBreaker,
-  circuitBreaker,
-  ExponentialBackoff,
-  handleWhenResult,
-} from "cockatiel";
 import { QuartetError } from "../../error/quartet-error.ts";
+import { CircuitBreaker, type Verdict } from "./circuit-breaker.ts";
 
-/** How a call of an upstream ended, in the breaker's eyes. */
+/** How a call of a method ended, in a breaker's eyes. */
 export interface Attempt<T> {
-  /** It failed for a reason of the upstream's, and not of this request's. */
-  readonly faulty: boolean;
+  /**
+   * Whose fault it is: that of the connection, which all methods share; of the method, which others may be well without;
+   * of none; or unknown, when it was given up too early to tell.
+   */
+  readonly fault: "connection" | "method" | "none" | "unknown";
   readonly value: T;
 }
 
-/** Of so many calls, half failed: at least of five. */
-const lastCalls = { size: 20, threshold: 0.5, minimumNumberOfCalls: 5 };
-/** Until it is tried again; twice as long after each try that fails. */
-const pauses = { initialDelay: 500, maxDelay: 10_000 };
+type Fault = Attempt<unknown>["fault"];
 
-const names: Readonly<Record<CircuitState, string>> = {
-  [CircuitState.Closed]: "closed",
-  [CircuitState.Open]: "open",
-  [CircuitState.HalfOpen]: "half-open",
-  [CircuitState.Isolated]: "isolated",
+const ofConnection: Readonly<Record<Fault, Verdict>> = {
+  connection: "faulty",
+  method: "well",
+  none: "well",
+  unknown: "nothing",
 };
 
+const ofMethod: Readonly<Record<Fault, Verdict>> = {
+  connection: "nothing",
+  method: "faulty",
+  none: "well",
+  unknown: "nothing",
+};
+
+const byGravity = ["open", "half-open", "closed"] as const;
+
 /**
- * The circuit breaker of one upstream.
- *
- * closed -> open when half of its last calls were faulty; open -> half-open with the first call after a pause that grows;
- * half-open -> closed when that call ends well, open again when not. While it is open, or half-open for another call,
- * calls fail at once.
+ * The circuit breakers of one upstream: one for its connection, and one for each of its methods, so that a method whose
+ * own dependency is away, or that is slow, keeps no caller from the others.
  */
 export class UpstreamBreaker {
-  readonly #policy: CircuitBreakerPolicy;
+  readonly #connection = new CircuitBreaker();
+  readonly #methods = new Map<string, CircuitBreaker>();
 
-  constructor(pause: { readonly initialDelay: number; readonly maxDelay: number } = pauses) {
-    this.#policy = circuitBreaker(
-      handleWhenResult((attempt) => (attempt as Attempt<unknown>).faulty),
-      { breaker: new CountBreaker(lastCalls), halfOpenAfter: new ExponentialBackoff(pause) },
-    );
+  /** The gravest of all: anything but `closed` says that some calls are not made. */
+  get state(): CircuitBreaker["state"] {
+    const states = new Set([this.#connection.state, ...Object.values(this.methods)]);
+    return byGravity.find((state) => states.has(state)) ?? "closed";
   }
 
-  get state(): string {
-    return names[this.#policy.state];
+  /** Of the methods whose own breakers are not closed. */
+  get methods(): Readonly<Record<string, CircuitBreaker["state"]>> {
+    const states = [...this.#methods].map(([name, { state }]) => [name, state] as const);
+    return Object.fromEntries(states.filter(([, state]) => state !== "closed"));
   }
 
   /**
+   * @param method of the domain
    * @param call must not throw: what it says is what counts
    * @throws QuartetError `unavailable` without having called.
    */
-  async run<T>(call: () => Promise<Attempt<T>>): Promise<T> {
-    // Whoever comes while another tries would wait for the end of that call.
-    if (this.#policy.state === CircuitState.HalfOpen) throw isOpen(undefined);
+  async run<T>(method: string, call: () => Promise<Attempt<T>>): Promise<T> {
+    const connection = this.#connection.begin();
+    if (connection === undefined) throw isOpen();
+    const own = this.#of(method).begin();
+    let fault: Fault = "unknown";
     try {
-      return (await this.#policy.execute(call)).value;
-    } catch (cause) {
-      throw cause instanceof BrokenCircuitError ? isOpen(cause) : cause;
+      if (own === undefined) throw isOpen();
+      const attempt = await call();
+      fault = attempt.fault;
+      return attempt.value;
+    } finally {
+      connection.end(ofConnection[fault]);
+      own?.end(ofMethod[fault]);
     }
+  }
+
+  #of(method: string): CircuitBreaker {
+    const breaker = this.#methods.get(method) ?? new CircuitBreaker();
+    this.#methods.set(method, breaker);
+    return breaker;
   }
 }
 
-function isOpen(cause: unknown): QuartetError {
+function isOpen(): QuartetError {
   return new QuartetError("unavailable", "Too many of the last calls failed: it is not called for a while.", {
-    cause,
     retryAfterSeconds: 1,
   });
 }

@@ -15,17 +15,22 @@ const firstPauseMs = 50;
 const longestPauseMs = 1_000;
 
 /**
- * The processes of one class behind one keep-alive agent. One that cannot be reached is left out for a while that
- * grows with its failures, and is back with its first success.
+ * The processes of one class behind keep-alive agents: one for work, and one for what waits, so that a hundred clients who
+ * wait for operations do not keep all others from a process, nor its probes. One that cannot be reached is left out for a
+ * while that grows with its failures, and is back with its first success.
  */
 export class UpstreamPool implements AsyncDisposable {
   readonly upstreams: readonly Upstream[];
-  readonly #agent: Agent;
+  readonly #working: Agent;
+  readonly #waiting: Agent;
   #next = 0;
 
   constructor(urls: readonly string[]) {
     this.upstreams = urls.map((url) => ({ url: url.replace(/\/$/, ""), downUntilMs: 0, failures: 0 }));
-    this.#agent = new Agent({ connections: 128, keepAliveTimeout: 4_000, connectTimeout: 1_000 });
+    const settings = { keepAliveTimeout: 4_000, connectTimeout: 1_000 };
+    this.#working = new Agent({ ...settings, connections: 128 });
+    // As many as are let in to wait.
+    this.#waiting = new Agent({ ...settings, connections: null });
   }
 
   get isEmpty(): boolean {
@@ -47,9 +52,13 @@ export class UpstreamPool implements AsyncDisposable {
   }
 
   /** Sends a request to one upstream. Notes whether it could be reached; answers of any status count as reached. */
-  async request(upstream: Upstream, options: UpstreamRequest): Promise<Dispatcher.ResponseData> {
+  async request(
+    upstream: Upstream,
+    { waits, ...options }: UpstreamRequest,
+  ): Promise<Dispatcher.ResponseData> {
+    const agent = waits ? this.#waiting : this.#working;
     try {
-      const answer = await this.#agent.request({ ...options, origin: upstream.url });
+      const answer = await agent.request({ ...options, origin: upstream.url });
       upstream.failures = 0;
       upstream.downUntilMs = 0;
       return answer;
@@ -67,11 +76,14 @@ export class UpstreamPool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#agent.destroy();
+    await Promise.all([this.#working.destroy(), this.#waiting.destroy()]);
   }
 }
 
-export type UpstreamRequest = Omit<Dispatcher.RequestOptions, "origin">;
+export type UpstreamRequest = Omit<Dispatcher.RequestOptions, "origin"> & {
+  /** It takes no connection that work waits for: it asks for health, or waits for an operation. Default: false. */
+  readonly waits?: boolean;
+};
 
 /** Codes of errors that came before a connection was there: the request was certainly not seen. */
 const neverSent: ReadonlySet<string> = new Set([

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { parseExposition } from "../../edge/metrics/test-exposition.ts";
 import { createRelayMetrics, type GaugeReaders } from "./relay-metrics.ts";
 
 const readers: GaugeReaders = {
@@ -48,6 +49,14 @@ test("the page has what was counted, and the state at the moment of reading", as
       'quartet_slot_retained_bytes{source="main"} 4096',
     ]),
   );
+});
+
+test("Prometheus can read the page, also of two that scrape at once", async () => {
+  const metrics = createRelayMetrics(readers);
+  const pages = await Promise.all([metrics.format(), metrics.format()]);
+  const [page] = pages.map(parseExposition);
+  expect(page?.value("quartet_subscription_parked_events", { subscription: "hook" })).toBe(2);
+  expect(page?.types.get("process_cpu_seconds_total")).toBe("counter");
 });
 
 test("a database that is away leaves the counters, and no number of before", async () => {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { defaultMetrics } from "../../edge/metrics/default-metrics.ts";
 import type { RelayObserver } from "../relay-observer.ts";
 import type { RelayGauges } from "./read-gauges.ts";
 import type { RetainedWal } from "./read-retained-wal.ts";
@@ -29,7 +30,6 @@ const longestReadMs = 5_000;
 
 export function createRelayMetrics(readers: GaugeReaders, limitMs = longestReadMs): RelayMetrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
   const gauges = createGauges(registry);
   const readGauges = shareReads(readers.readGauges, limitMs);
   const readRetainedWal = shareReads(readers.readRetainedWal, limitMs);
@@ -41,7 +41,7 @@ export function createRelayMetrics(readers: GaugeReaders, limitMs = longestReadM
       setGauges(gauges, values);
       gauges.retainedWal.reset();
       for (const { source, bytes } of retained) gauges.retainedWal.set({ source }, bytes);
-      return registry.metrics();
+      return `${await registry.metrics()}${await defaultMetrics().metrics()}`;
     },
   };
 }

@@ -1,9 +1,9 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { QuartetError } from "../error/quartet-error.ts";
 import type { CommandAccepted } from "../gen/quartet/v1/intent_pb.ts";
+import { unpackAny } from "../schema/unpack-any.ts";
 import type { CommandCall } from "./command-call.ts";
 import type { CallScope } from "./handler-context.ts";
-import { unpack } from "./intent.ts";
 import type { OperationHead } from "./operations.ts";
 import type { ReceivedEvent } from "./received-event.ts";
 import type { Runtime } from "./runtime.ts";
@@ -26,7 +26,7 @@ export function toCall(
   return {
     ...headOf(accepted),
     method,
-    request: unpack(accepted.request, runtime.domain.registry).message,
+    request: unpackAny(accepted.request, runtime.domain.registry).message,
     keyed: true,
     expectedVersion: accepted.expectedVersion,
     deadlineMs: scope.deadlineMs,

@@ -1,6 +1,5 @@
 import { create, type Message, type Registry } from "@bufbuild/protobuf";
-import { type Any, anyPack, anyUnpack, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { QuartetError } from "../error/quartet-error.ts";
+import { type Any, anyPack, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   type CausingEvent,
   CommandFailedSchema,
@@ -9,6 +8,7 @@ import {
   type ReadPrecondition,
 } from "../gen/quartet/v1/intent_pb.ts";
 import type { OperationDecision } from "../gen/quartet/v1/operation_pb.ts";
+import { unpackAny } from "../schema/unpack-any.ts";
 import type { DecidedEvent, DecidedWrite, Decision } from "../service/decision.ts";
 import { Written } from "../service/written.ts";
 import { type OperationHead, packAnswer } from "./operations.ts";
@@ -104,38 +104,19 @@ export function readIntent(intent: Intent, registry: Registry): ReadIntent {
     expectedVersion: intent.expectedVersion,
     preconditions: intent.preconditions,
     writes: intent.writes.filter(isWrite).map((any) => {
-      const { desc, message } = unpack(any, registry);
+      const { desc, message } = unpackAny(any, registry);
       return { desc, input: message };
     }),
     events: intent.events.map(({ event, key, deliverAfter }) => {
-      const { desc, message } = unpack(event, registry);
+      const { desc, message } = unpackAny(event, registry);
       const time = deliverAfter === undefined ? undefined : timestampDate(deliverAfter);
       return { desc, event: message, key: key || undefined, deliverAfter: time };
     }),
     answerOf: (results) =>
-      answer.case === "answerValue" ? unpack(answer.value, registry).message : results[answer.value ?? -1],
+      answer.case === "answerValue" ? unpackAny(answer.value, registry).message : results[answer.value ?? -1],
   };
 }
 
 function isWrite({ typeUrl }: Any): boolean {
   return typeUrl !== refusedByOldBuilds.typeUrl;
-}
-
-/**
- * @throws QuartetError `unimplemented` when this build does not know the type, since another one may;
- * `unprocessable_event` when there is nothing, or not what its type says.
- */
-export function unpack(any: Any | undefined, registry: Registry) {
-  if (any === undefined || any.typeUrl === "") {
-    throw new QuartetError("unprocessable_event", "An Any of the event is empty.");
-  }
-  const desc = registry.getMessage(any.typeUrl.split("/").at(-1) ?? "");
-  if (desc === undefined) {
-    throw new QuartetError("unimplemented", `This build does not know ${any.typeUrl}.`);
-  }
-  const message = anyUnpack(any, registry);
-  if (message === undefined) {
-    throw new QuartetError("unprocessable_event", `An Any of the event is no ${any.typeUrl}.`);
-  }
-  return { desc, message };
 }

@@ -23,6 +23,7 @@ import type { CommandCall } from "./command-call.ts";
 import { decideCommand, decideReaction } from "./decide.ts";
 import { describeDecision } from "./describe-decision.ts";
 import { encodeIntent } from "./intent.ts";
+import { packAnswer } from "./operations.ts";
 import { receiveEvent } from "./receive-event.ts";
 import { type ReceivedEvent, systemSubscriptions } from "./received-event.ts";
 import { runDirect } from "./run-direct.ts";
@@ -147,6 +148,41 @@ export async function offload(runtime: OpenRuntime, name: string, script: Script
 export async function offloadAgain(runtime: OpenRuntime, accepted: CommandAccepted): Promise<ReceivedEvent> {
   const event = pushOf(systemSubscriptions.decisions, CommandAcceptedSchema.typeName, {});
   return decideNow(runtime, toCall(runtime, event, accepted, scope()), accepted.attempt);
+}
+
+/** The push of a command that was accepted, and runs a script. */
+export function acceptance(
+  runtime: OpenRuntime,
+  subscription: "operations" | "decisions",
+  name: string,
+  script: Script,
+  fingerprint: string,
+): ReceivedEvent {
+  const { method, request, principal } = callOf(runtime, name, script);
+  const accepted = create(CommandAcceptedSchema, {
+    ...{ operationId: name, method: method.name, principal, fingerprint },
+    request: packAnswer(request, runtime.domain.registry),
+  });
+  const data = encodeJson(CommandAcceptedSchema, accepted, runtime.domain.registry);
+  return pushOf(systemSubscriptions[subscription], CommandAcceptedSchema.typeName, data);
+}
+
+/** Pushes an accepted command to a micro, whose replica and outbox are the database of the crud. */
+export async function decideInMicro(runtime: OpenRuntime, accepted: CommandAccepted): Promise<void> {
+  const micro = {
+    ...runtime,
+    found: { ...runtime.found, serviceClass: "micro" as const },
+    outbox: runtime.main?.writer,
+  };
+  const data = encodeJson(CommandAcceptedSchema, accepted, runtime.domain.registry);
+  const event = pushOf(systemSubscriptions.decisions, CommandAcceptedSchema.typeName, data);
+  await receiveEvent(micro, event, scope());
+}
+
+/** How many intents of an operation were published. */
+export async function intentsOf(database: TestDatabase, name: string): Promise<number> {
+  const sql = "select from quartet.outbox where type = $1 and aggregateid = $2";
+  return (await database.query(sql, [IntentSchema.typeName, name])).length;
 }
 
 async function decideNow(runtime: OpenRuntime, call: CommandCall, attempt: number): Promise<ReceivedEvent> {

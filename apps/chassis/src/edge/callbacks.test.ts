@@ -58,6 +58,8 @@ describe("the end of a command whose client wants to be called back is published
   test("with its effects, once, at the time of the command", async () => {
     expect((await add("tea")).status).toBe(200);
     expect((await add("tea")).headers["idempotency-replayed"]).toBeDefined();
+    // The first request with the key has said where.
+    expect((await add("tea", asking("https://another.example/"))).status).toBe(200);
     const [ending, ...others] = await endings(operationOf("Add"));
     expect(others).toEqual([]);
     expect(ending).toMatchObject({

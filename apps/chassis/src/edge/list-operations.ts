@@ -1,4 +1,4 @@
-import { create, fromJson } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { operationReader } from "../command/operations.ts";
 import { type Runtime, requireMain } from "../command/runtime.ts";
 import {
@@ -9,6 +9,7 @@ import {
 } from "../gen/quartet/v1/operation_pb.ts";
 import { toOperation } from "./operation-answer.ts";
 import { decodeQuery } from "./rest/decode-query.ts";
+import { decodeMessage } from "./rest/decode-request.ts";
 import { emptyObject } from "./rest/request-json.ts";
 
 /**
@@ -38,7 +39,7 @@ export async function listOperations(
 function readRequest(query: URLSearchParams): ListOperationsRequest {
   const json = emptyObject();
   decodeQuery(json, ListOperationsRequestSchema, query, { body: "", variables: new Set() });
-  return fromJson(ListOperationsRequestSchema, json);
+  return decodeMessage(ListOperationsRequestSchema, json);
 }
 
 function conditionsOf({

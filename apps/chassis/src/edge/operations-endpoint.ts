@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { cancelOperation, operationNotFound } from "../command/cancel-operation.ts";
 import { isIssued } from "../command/operation-id.ts";
-import { isEnded, operationReader } from "../command/operations.ts";
+import { isEnded, isForeignCancel, operationReader } from "../command/operations.ts";
 import { reachPosition } from "../command/read-at-position.ts";
 import { type Runtime, requireMain } from "../command/runtime.ts";
 import { QuartetError } from "../error/quartet-error.ts";
@@ -56,15 +56,17 @@ async function answerOperation(
   operationId: string,
 ): Promise<void> {
   requireVerb(request, ["GET", "HEAD"]);
-  const { waitMs, position: asked, deadlineMs } = readCallMeta(request.headers);
+  const { waitMs, position: asked, deadlineMs, principal } = readCallMeta(request.headers);
   const place = { replay: requireMain(runtime).replay, isPrimary: runtime.found.serviceClass === "crud" };
   const signal = requestSignal(response, deadlineMs);
   await reachPosition(place, asked === undefined ? undefined : parsePosition(asked), { deadlineMs, signal });
   const issued = isIssued(runtime.secret, operationId);
-  const record =
+  const found =
     issued && waitMs !== undefined
       ? await awaitOperation(runtime, response, operationId, waitMs)
       : await operationReader(requireMain(runtime).pool, runtime.domain.registry).get(operationId);
+  // What somebody else has canceled before anything was known of it has not ended, unless it turns out to be his.
+  const record = found !== undefined && isForeignCancel(found, principal) ? undefined : found;
   if (record === undefined && !issued) throw operationNotFound(operationId);
   const position = await positionOf(runtime, record);
   const operation = record === undefined ? toAcceptedOperation(operationId) : toOperation(record, position);

@@ -27,15 +27,23 @@ export function placeHeader({ code, position }: QuartetError): Readonly<Record<s
   return { [code === "stale" ? "Quartet-Replayed" : "Quartet-Position"]: position };
 }
 
-/** The public form of an error; `cause` and stack stay inside. */
+/**
+ * The public form of an error; `cause` and stack stay inside. Its text can be stored: one that was cut in the middle of a
+ * character, or quotes what no database takes, must not turn a refusal that is to be kept into another error.
+ */
 export function toProblem(error: QuartetError): ProblemBody {
   return {
     type: `urn:quartet:error:${error.code}`,
     title: errorCodes[error.code].title,
     status: error.status,
-    detail: error.message,
+    detail: storableText(error.message),
     code: error.code,
-    ...(error.field === undefined ? {} : { field: error.field }),
-    ...(error.fix === undefined ? {} : { fix: error.fix }),
+    ...(error.field === undefined ? {} : { field: storableText(error.field) }),
+    ...(error.fix === undefined ? {} : { fix: storableText(error.fix) }),
   };
+}
+
+/** U+FFFD stands for U+0000 and halves of surrogate pairs. */
+function storableText(text: string): string {
+  return text.replaceAll("\0", "\ufffd").toWellFormed();
 }

@@ -7,6 +7,11 @@ export function sqlStateOf(error: unknown): string | undefined {
   return error instanceof Error && error.cause !== undefined ? sqlStateOf(error.cause) : undefined;
 }
 
+/** True when the login lacks a grant. That is a fault of the deployment, which somebody mends, and no answer to a request. */
+export function isMissingGrant(error: unknown): boolean {
+  return sqlStateOf(error) === "42501";
+}
+
 /**
  * SQLSTATEs of a value that Postgres cannot hold: too long, out of range, no time, not of its type, refused by a view, or
  * with U+0000 in it.

@@ -8,6 +8,7 @@ import { inboxSql } from "../../inbox/inbox-ddl.ts";
 import { createEventId } from "../../outbox/event-id.ts";
 import { createKeptTables } from "../../pbtable/history/test-history.ts";
 import { createTableSql } from "../../pbtable/table-ddl.ts";
+import { translateDatabaseError } from "../../pbtable/translate-error.ts";
 import { systemTables } from "../../schema/system-tables.ts";
 import { type LooseMessage, make } from "../../schema/test-schema.ts";
 import { defineDomain } from "../../service/domain.ts";
@@ -216,6 +217,41 @@ test("a write that refuses gives its step up: nothing of it stays, and the rest 
     booking: "unbooked (book: The hotel is full.)",
     lastError: "book: The hotel is full.",
   });
+});
+
+test.each([
+  ["whose text no database can keep", "no \0 such \ud800seat", "no \ufffd such \ufffdseat"],
+  ["that says nothing", "", ""],
+])(
+  "a step that is refused with a text %s is given up at once, and its undoing is told",
+  async (_, text, kept) => {
+    plans.set(key, {
+      run: async () => {
+        throw new QuartetError("failed_precondition", text);
+      },
+    });
+    await begin();
+    expect(await state()).toMatchObject({ status: "COMPENSATED", booking: `unbooked (book: ${kept})` });
+  },
+);
+
+test("a grant that is missing is no refusal: nothing is undone for it", async () => {
+  const missing = await database
+    .query("do $$ begin raise insufficient_privilege; end $$")
+    .catch((error) => error);
+  plans.set(key, {
+    run: async () => {
+      throw translateDatabaseError(missing);
+    },
+  });
+  await expect(begin()).rejects.toMatchObject({ code: "permission_denied" });
+  expect(await state()).toMatchObject({ status: "RUNNING", steps: "DONE RUNNING PENDING" });
+});
+
+test("a timeout stands behind what was published about its run before", async () => {
+  plans.set(key, { run: async () => "asked" });
+  await begin();
+  expect((await latest("quartet.v1.SagaTimeout")).aggregateid).toBe(key);
 });
 
 test("a step that fails by its event is not undone itself", async () => {

@@ -5,6 +5,7 @@ import {
   type JsonObject,
   type JsonValue,
   type Message,
+  type MessageShape,
   type Registry,
 } from "@bufbuild/protobuf";
 import { hasCustomJsonRepresentation } from "@bufbuild/protobuf/wkt";
@@ -42,7 +43,7 @@ export function decodeRequest(
   if (query.size > 0) {
     decodeQuery(target, input, query, { body: rule.body, variables: new Set(Object.keys(match.variables)) });
   }
-  const message = decode(input, root, registry);
+  const message = decodeMessage(input, root, registry);
   refuseNul(root);
   return message;
 }
@@ -82,7 +83,12 @@ function wrongShape(expected: string, json: JsonValue): QuartetError {
   return new QuartetError("malformed_body", `The body must be ${expected}, not ${nameKind(json)}.`);
 }
 
-function decode(input: DescMessage, root: JsonValue | JsonObject, registry: Registry | undefined): Message {
+/** @throws QuartetError `invalid_argument`, with the place in the message as `field`. */
+export function decodeMessage<D extends DescMessage>(
+  input: D,
+  root: JsonValue | JsonObject,
+  registry?: Registry,
+): MessageShape<D> {
   try {
     return fromJson(input, root, registry === undefined ? {} : { registry });
   } catch (cause) {

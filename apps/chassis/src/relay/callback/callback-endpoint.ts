@@ -7,12 +7,14 @@ import { type Subscription, SubscriptionSchema } from "../../gen/quartet/v1/subs
 export const callbackEndpoint = "callback:";
 
 /**
- * The subscription of callbacks with defaults of its own, where nobody has set others: more at once, since many hosts
+ * The subscription of callbacks with defaults of its own, each where nobody has set another: more at once, since many hosts
  * share them, and attempts for half an hour, since a host that is away does not halt the subscription.
  */
 export function withCallbackDefaults(subscription: Subscription): Subscription {
   const settled = clone(SubscriptionSchema, subscription);
   settled.concurrency ||= 64;
-  settled.delivery ??= create(DeliverySchema, { retry: 50, backoffDelay: durationFromMs(1_000) });
+  settled.delivery ??= create(DeliverySchema);
+  settled.delivery.retry ||= 50;
+  settled.delivery.backoffDelay ??= durationFromMs(1_000);
   return settled;
 }

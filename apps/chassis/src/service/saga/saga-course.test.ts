@@ -34,7 +34,7 @@ type Item =
   | { readonly kind: "due" | "timeout"; readonly of: RunOf }
   | { readonly kind: "decision"; readonly of: RunOf; readonly outcome: string }
   | { readonly kind: "done" | "failed" | "outside"; readonly step: string }
-  | { readonly kind: "cancelled" };
+  | { readonly kind: "cancelled" | "retry" };
 
 /** A run, and the world that its steps change: what each has done there and not undone. */
 class World {
@@ -57,6 +57,7 @@ class World {
       this.effects.add(item.step);
       this.pool.push({ kind: "done", step: item.step });
     } else if (item.kind === "cancelled") this.#take((course) => course.cancelled(event));
+    else if (item.kind === "retry") this.#take((course) => course.retry());
     else if (item.kind === "done") this.#take((course) => course.done(item.step, event));
     else if (item.kind === "failed") this.#take((course) => course.failed(item.step, event));
   }
@@ -110,6 +111,7 @@ test("whatever comes, how often and in which order, all is done or all is undone
       const world = new World();
       for (const { pick, luck, again, stray } of sequence) {
         if (stray === 0) world.deliver({ kind: "cancelled" }, luck);
+        if (stray === 1) world.deliver({ kind: "retry" }, luck);
         const place = pick % Math.max(1, world.pool.length);
         const item = world.pool[place];
         if (item === undefined) break;

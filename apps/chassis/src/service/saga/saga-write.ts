@@ -1,6 +1,7 @@
 import { create, type Registry } from "@bufbuild/protobuf";
 import { type Any, timestampDate } from "@bufbuild/protobuf/wkt";
 import { type Kysely, sql } from "kysely";
+import { toProblem } from "../../error/problem.ts";
 import { QuartetError } from "../../error/quartet-error.ts";
 import type { IntendedEvent } from "../../gen/quartet/v1/intent_pb.ts";
 import {
@@ -14,12 +15,12 @@ import {
   SagaTimeoutSchema,
 } from "../../gen/quartet/v1/saga_pb.ts";
 import type { TableTypes } from "../../pbtable/table-types.ts";
+import { unpackAny } from "../../schema/unpack-any.ts";
 import { type Write, type WriteContext, write } from "../write.ts";
 import { isRefusal } from "./is-refusal.ts";
 import type { Saga } from "./saga.ts";
 import { SagaCourse } from "./saga-course.ts";
 import { eventsOf } from "./saga-stages.ts";
-import { unpackAny } from "./unpack-any.ts";
 import { withMethods } from "./with-methods.ts";
 
 /** What the write looks up in its domain. */
@@ -123,7 +124,7 @@ async function commitDecision(
   } catch (error) {
     if (!isRefusal(error)) throw error;
     await rollBack(tx.db);
-    return error.message;
+    return toProblem(error).detail;
   }
   for (const event of decision.events) publishIntended(inner, event, parts.registry);
   for (const publish of published) publish();
@@ -153,7 +154,10 @@ function publishIntended(tx: WriteContext, intended: IntendedEvent, registry: Re
   });
 }
 
-/** The events that the course makes due. A timeout counts from the transaction that begins its run. */
+/**
+ * The events that the course makes due. A timeout counts from the transaction that begins its run, and has the run's key:
+ * what was published before it is over stands before it, also when all of it had to wait for a crud that was away.
+ */
 function publishDue(tx: WriteContext, course: SagaCourse, instance: SagaInstance): void {
   const { saga, instanceKey, failedStep, reason } = instance;
   const outcomes = instance.steps.flatMap(({ outcome }) => (outcome === undefined ? [] : [outcome]));
@@ -161,9 +165,17 @@ function publishDue(tx: WriteContext, course: SagaCourse, instance: SagaInstance
   for (const { stage, run, backward } of course.due) {
     const due = { saga, instanceKey, step: stage.name, run, backward };
     tx.publish(SagaStepDueSchema, { ...due, ...begun, outcomes, failedStep, reason });
-    tx.publish(SagaTimeoutSchema, due, { deliverAfter: new Date(Date.now() + stage.timeoutMs) });
+    const deliverAfter = new Date(Date.now() + stage.timeoutMs);
+    tx.publish(SagaTimeoutSchema, due, { deliverAfter, ...orderOf(instanceKey) });
   }
   for (const { name, lastError } of course.stuck) {
     tx.publish(SagaStuckSchema, { saga, instanceKey, step: name, lastError });
   }
+}
+
+/** As the outbox has keys. A run whose key is longer is ordered by other keys than its own. */
+const longestEventKey = 255;
+
+function orderOf(instanceKey: string): { readonly key?: string } {
+  return instanceKey === "" || instanceKey.length > longestEventKey ? {} : { key: instanceKey };
 }

@@ -1,13 +1,14 @@
-import { type LookupAddress, type LookupOptions, lookup as systemLookup } from "node:dns";
+import type { LookupAddress, LookupOptions } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import { buildConnector } from "undici";
 import { QuartetError } from "../../error/quartet-error.ts";
 import type { AddressRules } from "./address-rules.ts";
+import { createOutsideLookup } from "./outside-lookup.ts";
 
 /** How endpoints that others have named are reached. */
 export interface OutsideReach {
   readonly rules: AddressRules;
-  /** Resolves names. Default: the system's resolver. */
+  /** Resolves names. Default: {@link createOutsideLookup}. */
   readonly lookup?: LookupFunction;
 }
 
@@ -53,7 +54,9 @@ export async function findRefusal(
   });
 }
 
-function guardLookup({ rules, lookup = systemLookup as LookupFunction }: OutsideReach): LookupFunction {
+const outsideLookup = createOutsideLookup();
+
+function guardLookup({ rules, lookup = outsideLookup }: OutsideReach): LookupFunction {
   return (hostname, options: LookupOptions, callback) => {
     lookup(hostname, { ...options, all: true }, (error, found) => {
       if (error !== null) return callback(error, "", 0);

@@ -70,13 +70,14 @@ export async function openCommandsDeployment(): Promise<CommandsDeployment> {
   const upstreams = { crud: [], micro: [], nano: [], lambda: [] };
   const shared = { upstreams, maxConnections };
   const crud = await start("class", { ...shared, databaseUrl: logins.crud, eventsDatabaseUrl: undefined });
+  const micro = await start("class", {
+    ...shared,
+    databaseUrl: logins.micro,
+    eventsDatabaseUrl: logins.microEvents,
+  });
   const deployment = {
     crud,
-    micro: await start("class", {
-      ...shared,
-      databaseUrl: logins.micro,
-      eventsDatabaseUrl: logins.microEvents,
-    }),
+    micro,
     bareEvents: await start("bare", { databaseUrl: owner.events, maxConnections }),
     barePrimary: await start("bare", { databaseUrl: owner.main, maxConnections }),
     main,
@@ -84,7 +85,11 @@ export async function openCommandsDeployment(): Promise<CommandsDeployment> {
     events: eventsPool,
     postgres: await readVersion(main),
     openRelay: () =>
-      openRelay({ databaseUrl: logins.relay, eventsDatabaseUrl: logins.relayEvents, crudUrls: [crud.url] }),
+      openRelay({
+        databaseUrl: logins.relay,
+        eventsDatabaseUrl: logins.relayEvents,
+        upstreams: { ...upstreams, crud: [crud.url], micro: [micro.url] },
+      }),
   };
   const owned = stack.move();
   return { ...deployment, [Symbol.asyncDispose]: () => owned.disposeAsync() };

@@ -1,5 +1,5 @@
 import pino from "pino";
-import { ClassUpstreams } from "../../src/edge/upstream/class-upstreams.ts";
+import { ClassUpstreams, type ClassUrls } from "../../src/edge/upstream/class-upstreams.ts";
 import { boundHeap } from "../../src/relay/bound-heap.ts";
 import { runRelay } from "../../src/relay/run-relay.ts";
 import type { Domain } from "../../src/service/domain.ts";
@@ -11,8 +11,8 @@ import { watchUsage } from "./process-usage.ts";
 export interface RelaySettings {
   readonly databaseUrl: string;
   readonly eventsDatabaseUrl: string;
-  /** Processes of the crud class, which events of the domain's own are pushed to. */
-  readonly crudUrls: readonly string[];
+  /** Processes that events of the platform's own are pushed to. */
+  readonly upstreams: ClassUrls;
 }
 
 /** Serves a relay as `quartet relay` runs it, with the same bounds to its heap. It signs with `secret`. */
@@ -21,9 +21,9 @@ export function serveRelay(domain: Domain, secret: string): void {
   const stack = new AsyncDisposableStack();
   boundHeap();
   serveChild({
-    start: async ({ databaseUrl, eventsDatabaseUrl, crudUrls }: RelaySettings) => {
+    start: async ({ databaseUrl, eventsDatabaseUrl, upstreams: urls }: RelaySettings) => {
       const active = Promise.withResolvers<void>();
-      const upstreams = stack.use(new ClassUpstreams({ crud: crudUrls, micro: [], nano: [], lambda: [] }));
+      const upstreams = stack.use(new ClassUpstreams(urls));
       const run = runRelay(
         {
           domain,

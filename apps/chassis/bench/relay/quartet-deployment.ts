@@ -134,7 +134,8 @@ async function captureOnce(outbox: OutboxDatabase): Promise<void> {
 
 /** Outbox, log and subscriptions are in one database; who subscribes is no class. */
 function relaySettings({ relayUrl }: OutboxDatabase): RelaySettings {
-  return { databaseUrl: relayUrl, eventsDatabaseUrl: relayUrl, crudUrls: [] };
+  const upstreams = { crud: [], micro: [], nano: [], lambda: [] };
+  return { databaseUrl: relayUrl, eventsDatabaseUrl: relayUrl, upstreams };
 }
 
 /** Whether the slot is being read, and no repair is due. */

@@ -22,6 +22,7 @@ export async function acceptCommand(runtime: Runtime, call: CommandCall): Promis
     acceptTime: timestampFromDate(call.acceptTime),
     request: packAnswer(call.request, runtime.domain.registry),
     callbackUrl: call.callbackUrl ?? "",
+    position: call.position ?? "",
     ...(call.expectedVersion === undefined ? {} : { expectedVersion: call.expectedVersion }),
   });
   return submitEvent(runtime, call, CommandAcceptedSchema, accepted);

@@ -1,10 +1,9 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { QuartetError } from "../error/quartet-error.ts";
 import { type OperationRecord, OperationState } from "../gen/quartet/v1/operation_pb.ts";
-import { runTransaction } from "../pbtable/run-transaction.ts";
-import type { OperationWriter } from "./operation-writer.ts";
-import { inFlight } from "./operation-writer.ts";
-import { errorToProblem, failOperation, isEnded, isForeignCancel, operationWriter } from "./operations.ts";
+import { runCommit } from "../pbtable/run-commit.ts";
+import { inFlight, OperationWriter } from "./operation-writer.ts";
+import { errorToProblem, failOperation, isEnded, isForeignCancel } from "./operations.ts";
 import { type Runtime, requireWriter } from "./runtime.ts";
 
 /**
@@ -24,39 +23,33 @@ export async function cancelOperation(
   operationId: string,
   principal: string,
 ): Promise<OperationRecord> {
-  return runTransaction(requireWriter(runtime), async (client) => {
-    const operations = operationWriter(client, runtime.domain.registry);
+  const { value } = await runCommit(requireWriter(runtime), async (client) => {
+    const operations = new OperationWriter(client, runtime.domain.registry);
     const placeholder = {
       operationId,
       principal,
       state: OperationState.ACCEPTED,
       acceptTime: timestampFromDate(new Date()),
     };
-    if (!(await operations.claimNew(placeholder))) {
-      const ended = await claimCancellable(operations, operationId, principal);
-      if (ended !== undefined) return ended;
-    }
+    const known = await operations.claim(placeholder);
+    if (known !== undefined && isCanceled(known, principal)) return known;
     await failOperation(operations, operationId, errorToProblem(canceled()));
     const record = await operations.get(operationId);
     if (record === undefined) throw inFlight();
     return record;
   });
+  return value;
 }
 
-/** @returns the operation when it was canceled before; else it is locked, and may be */
-async function claimCancellable(
-  operations: OperationWriter,
-  operationId: string,
-  principal: string,
-): Promise<OperationRecord | undefined> {
-  const known = await operations.claimKnown(operationId);
-  if (known === undefined) throw inFlight();
+/** Whether it was canceled before; else it may be. */
+function isCanceled(known: OperationRecord, principal: string): boolean {
+  const { operationId } = known;
   // Another principal's cancel of what is not known yet: it would not count, and this one could not be kept beside it.
   if (isForeignCancel(known, principal)) throw inFlight();
   // Whether there is an operation is nobody else's business.
   if (known.principal !== principal) throw operationNotFound(operationId);
-  if (!isEnded(known)) return undefined;
-  if (known.problem?.code === "canceled") return known;
+  if (!isEnded(known)) return false;
+  if (known.problem?.code === "canceled") return true;
   throw new QuartetError("failed_precondition", "The operation has ended: there is nothing to cancel.", {
     fix: `Read /operations/${operationId}; what it did can be undone by another command alone.`,
   });

@@ -17,7 +17,8 @@ import { applyWrites, type Cause, type DecidedEffects } from "./apply-writes.ts"
 import { absencesAmong, findConflict, lockNames, nameOfRow } from "./check-preconditions.ts";
 import { keepAnswer } from "./kept-answer.ts";
 import { OwnRows } from "./noted-writer.ts";
-import { claimOperation, commitOperation, type OperationHead, operationWriter } from "./operations.ts";
+import { OperationWriter } from "./operation-writer.ts";
+import { claimOperation, commitOperation, type OperationHead } from "./operations.ts";
 import { type Runtime, requireMain, requireWriter } from "./runtime.ts";
 import { mayChange } from "./write-footprint.ts";
 
@@ -130,7 +131,7 @@ async function commitInside(
   for (const { consumer, eventId } of commit.claims) {
     if (!(await claimEvent(client, consumer, eventId))) return { kind: "duplicate" };
   }
-  const operations = operationWriter(client, registry);
+  const operations = new OperationWriter(client, registry);
   if (commit.head !== undefined) {
     const claim = await claimOperation(operations, commit.head);
     if (claim.kind === "ended") return claim;

@@ -7,9 +7,9 @@ import {
   type ReadPrecondition,
 } from "../gen/quartet/v1/intent_pb.ts";
 import { claimEvent } from "../inbox/claim-event.ts";
-import { appendEvents } from "../outbox/append-events.ts";
+import { appendStatement } from "../outbox/append-events.ts";
 import { deriveEventId } from "../outbox/event-id.ts";
-import { runTransaction } from "../pbtable/run-transaction.ts";
+import { runCommit } from "../pbtable/run-commit.ts";
 import { takePosition } from "../position/take-position.ts";
 import { headOf, toCall } from "./accepted-call.ts";
 import { readCause } from "./causing-event.ts";
@@ -17,7 +17,8 @@ import { commitDecision, keptChanging, maxAttempts } from "./commit-decision.ts"
 import { decideCommand } from "./decide.ts";
 import { describeDecision } from "./describe-decision.ts";
 import type { CallScope } from "./handler-context.ts";
-import { claimOperation, operationWriter } from "./operations.ts";
+import { OperationWriter } from "./operation-writer.ts";
+import { claimOperation } from "./operations.ts";
 import { systemEvent } from "./publish-system-event.ts";
 import { receiveReaction } from "./receive-reaction.ts";
 import { type ReceivedEvent, systemSubscriptions } from "./received-event.ts";
@@ -76,11 +77,11 @@ async function publishOnce(runtime: Runtime, event: ReceivedEvent, accepted: Com
     causationId: event.id,
     traceparent: event.traceparent,
   };
-  await runTransaction(requireWriter(runtime), async (client) => {
+  await runCommit(requireWriter(runtime), async (client) => {
     if (!(await claimEvent(client, systemSubscriptions.intents, event.id))) return;
-    const claim = await claimOperation(operationWriter(client, registry), headOf(accepted));
+    const claim = await claimOperation(new OperationWriter(client, registry), headOf(accepted));
     if (claim.kind === "ended") return;
-    await appendEvents(client, [systemEvent(CommandAcceptedSchema, accepted, facts, registry)]);
+    client.defer(appendStatement([systemEvent(CommandAcceptedSchema, accepted, facts, registry)]));
   });
 }
 

@@ -2,7 +2,6 @@ import { create } from "@bufbuild/protobuf";
 import { type OperationRecord, OperationState } from "../gen/quartet/v1/operation_pb.ts";
 import { ProblemSchema } from "../gen/quartet/v1/problem_pb.ts";
 import { takePosition } from "../position/take-position.ts";
-import type { Answer } from "./answer.ts";
 import type { CommandAnswer, CommandCall, CommandRefusal } from "./command-call.ts";
 import { readKeptAnswer } from "./kept-answer.ts";
 import { isEnded, isForeignCancel, requireSameRequest } from "./operations.ts";
@@ -23,21 +22,16 @@ export async function endedOutcome(
   requireSameRequest(record, call.fingerprint);
   if (!isEnded(record)) return undefined;
   const { operationId } = record;
+  const position = await placeNow(runtime);
   if (record.state === OperationState.FAILED) {
     const problem = record.problem ?? create(ProblemSchema, { code: "internal", status: 500 });
-    return { kind: "refused", problem, replayed, operationId };
+    return { kind: "refused", problem, position, replayed, operationId };
   }
-  return answered(runtime, readKeptAnswer(record, runtime.domain.registry), replayed, operationId);
+  const answer = readKeptAnswer(record, runtime.domain.registry);
+  return { kind: "answered", answer, replayed, position, operationId };
 }
 
-/** An answer whose effects are committed, and a position that shows them. */
-async function answered(
-  runtime: Runtime,
-  answer: Answer,
-  replayed: boolean,
-  operationId: string | undefined,
-): Promise<CommandAnswer> {
-  // Committed already: a lost connection now must not turn the answer into an error.
-  const position = await takePosition(requireMain(runtime).pool).catch(() => undefined);
-  return { kind: "answered", answer, replayed, position, operationId };
+/** What is known of the operation is there already: a lost connection now must not turn its outcome into an error. */
+export async function placeNow(runtime: Runtime): Promise<string | undefined> {
+  return takePosition(requireMain(runtime).pool).catch(() => undefined);
 }

@@ -1,10 +1,13 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape, type Registry } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
-import { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
+import { type OperationRecord, OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
+import type { TransactionClient } from "../pbtable/open-transaction.ts";
+import type { StoredRow } from "../pbtable/table-reader.ts";
 import { TableWriter } from "../pbtable/table-writer.ts";
-import { sqlStateOf } from "../pbtable/translate-error.ts";
+import { sqlStateOf, translateDatabaseError } from "../pbtable/translate-error.ts";
 import { encodeJson } from "../schema/json/json.ts";
 import { printStorable } from "../schema/json/storable-json.ts";
+import { tableOf } from "../schema/table/table.ts";
 import { publishCallback } from "./callback-event.ts";
 
 type OperationSchema = typeof OperationRecordSchema;
@@ -35,42 +38,59 @@ const endStatement = {
 
 /** Writes of operations, in a transaction. */
 export class OperationWriter extends TableWriter<OperationSchema> {
-  /**
-   * Stores a new operation unless its id is taken, and limits how long what follows waits for locks when it is: until
-   * {@link unlimit}.
-   *
-   * @returns whether it did
-   * @throws QuartetError `in_flight` when another transaction is storing it.
-   */
-  async claimNew(init: OperationInit): Promise<boolean> {
-    const json = encodeJson(OperationRecordSchema, create(OperationRecordSchema, init), this.registry);
-    return this.#locking(async () => {
-      const { rowCount } = await this.client.query({ ...insertStatement, values: [printStorable(json)] });
-      return rowCount === 1;
-    });
+  readonly #tx: TransactionClient;
+  /** Of the operation that is claimed: where its end is to be told. Undefined while that is not known. */
+  #callbackUrl: string | undefined;
+
+  constructor(tx: TransactionClient, registry: Registry) {
+    super(tableOf(OperationRecordSchema), tx, registry);
+    this.#tx = tx;
   }
 
-  /** Reads an operation and locks it. @throws QuartetError `in_flight` when another transaction has it locked. */
-  async claimKnown(operationId: string) {
-    return this.#locking(() => this.getForUpdate(operationId));
+  /**
+   * Stores a new operation unless its id is taken, and locks it. When it is taken, what follows waits for locks only so
+   * long: until {@link unlimit}.
+   *
+   * @returns the operation when it is known already
+   * @throws QuartetError `in_flight` when another transaction is storing it, or has it locked.
+   */
+  async claim(init: OperationInit & { readonly operationId: string }): Promise<OperationRecord | undefined> {
+    const json = encodeJson(OperationRecordSchema, create(OperationRecordSchema, init), this.registry);
+    const insert = { ...insertStatement, values: [printStorable(json)] };
+    const [inserted, locked] = await this.#locking(() =>
+      this.#tx.queryAll([insert, this.lockStatement([init.operationId])]),
+    );
+    const [row] = (locked?.rows ?? []) as readonly StoredRow[];
+    if (row === undefined) throw inFlight();
+    const known = inserted?.rowCount === 1 ? undefined : this.decodeRow(row);
+    this.#callbackUrl = known === undefined ? (init.callbackUrl ?? "") : known.callbackUrl;
+    return known;
   }
 
   /** Lets locks be waited for as long as the session may. */
-  async unlimit(): Promise<void> {
-    await this.client.query({ text: "set local lock_timeout to default" });
+  unlimit(): void {
+    this.#tx.defer({ name: "unlimit locks", text: "set local lock_timeout to default" });
   }
 
-  /** Ends a claimed operation, and publishes that to whoever wants to be called back. Sets fields: those of `fields`, each as a whole. */
+  /** What replaces a claimed operation may be told elsewhere. */
+  override async update(...update: Parameters<TableWriter<OperationSchema>["update"]>) {
+    this.#callbackUrl = undefined;
+    return super.update(...update);
+  }
+
+  /**
+   * Ends a claimed operation, and publishes that to whoever wants to be called back. Sets fields: those of `fields`, each
+   * as a whole.
+   */
   async set(operationId: string, fields: OperationInit): Promise<void> {
     const record = create(OperationRecordSchema, fields);
     const json = encodeJson(OperationRecordSchema, record, this.registry) as Readonly<Record<string, never>>;
     const set = Object.fromEntries(
       Object.keys(fields).flatMap((name) => (name in json ? [[name, json[name]]] : [])),
     );
-    const [row] = await this.run<{ readonly callback: string | null }>({
-      ...endStatement,
-      values: [operationId, printStorable(set as never)],
-    });
+    const statement = { ...endStatement, values: [operationId, printStorable(set as never)] };
+    if (this.#callbackUrl === "" && !fields.callbackUrl) return this.#tx.defer(statement);
+    const [row] = await this.run<{ readonly callback: string | null }>(statement);
     if (row?.callback) await publishCallback(this.client, row.callback, this.registry);
   }
 
@@ -79,7 +99,7 @@ export class OperationWriter extends TableWriter<OperationSchema> {
       return await work();
     } catch (cause) {
       if (sqlStateOf(cause) === "55P03") throw inFlight(cause);
-      throw cause;
+      throw translateDatabaseError(cause);
     }
   }
 }

@@ -14,7 +14,7 @@ import { TableReader } from "../pbtable/table-reader.ts";
 import { tableOf } from "../schema/table/table.ts";
 import type { KeptAnswer } from "./kept-answer.ts";
 import { keyReused } from "./key-reused.ts";
-import { inFlight, OperationWriter } from "./operation-writer.ts";
+import type { OperationWriter } from "./operation-writer.ts";
 
 /** What identifies an operation: enough to record it when it is first heard of. */
 export interface OperationHead {
@@ -31,10 +31,6 @@ type OperationSchema = typeof OperationRecordSchema;
 
 export function operationReader(client: SqlClient, registry: Registry): TableReader<OperationSchema> {
   return new TableReader<OperationSchema>(tableOf(OperationRecordSchema), client, registry);
-}
-
-export function operationWriter(client: SqlClient, registry: Registry): OperationWriter {
-  return new OperationWriter(tableOf(OperationRecordSchema), client, registry);
 }
 
 /** What a claim found: an operation not heard of before, one accepted before, or one that ended before. */
@@ -54,9 +50,8 @@ export async function claimOperation(
   head: OperationHead,
 ): Promise<OperationClaim> {
   const accepted = acceptedRecord(head);
-  if (await operations.claimNew(accepted)) return { kind: "new" };
-  const known = await operations.claimKnown(head.operationId);
-  if (known === undefined) throw inFlight();
+  const known = await operations.claim(accepted);
+  if (known === undefined) return { kind: "new" };
   if (isForeignCancel(known, head.principal)) {
     await operations.update(head.operationId, (draft) => {
       Object.assign(draft, create(OperationRecordSchema, accepted), {
@@ -71,17 +66,17 @@ export async function claimOperation(
       return { kind: "ended", record: known };
     }
   }
-  await operations.unlimit();
+  operations.unlimit();
   return { kind: "open" };
 }
 
-/** What was canceled before anything was known of it did not know either where its end is to be told. */
+/** What was canceled before anything was known of it did not know whose request it is, nor where its end is to be told. */
 async function tellOfEarlyCancel(
   operations: OperationWriter,
   known: OperationRecord,
   { operationId, method, fingerprint, acceptTime, callbackUrl = "" }: OperationHead,
 ): Promise<void> {
-  if (known.fingerprint !== "" || callbackUrl === "") return;
+  if (known.fingerprint !== "") return;
   await operations.set(operationId, {
     method,
     fingerprint,

@@ -2,10 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
 import { type CommandAccepted, CommandFailedSchema, IntentSchema } from "../gen/quartet/v1/intent_pb.ts";
 import { claimEvent } from "../inbox/claim-event.ts";
-import { appendEvents } from "../outbox/append-events.ts";
+import { appendStatement } from "../outbox/append-events.ts";
 import { deriveEventId } from "../outbox/event-id.ts";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
-import { runTransaction } from "../pbtable/run-transaction.ts";
+import { runCommit } from "../pbtable/run-commit.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import { parsePosition } from "../position/position.ts";
 import { headOf, toCall } from "./accepted-call.ts";
@@ -15,14 +15,8 @@ import { decideCommand } from "./decide.ts";
 import { describeDecision } from "./describe-decision.ts";
 import type { CallScope } from "./handler-context.ts";
 import { encodeIntent } from "./intent.ts";
-import {
-  claimOperation,
-  errorToProblem,
-  failOperation,
-  isEnded,
-  operationReader,
-  operationWriter,
-} from "./operations.ts";
+import { OperationWriter } from "./operation-writer.ts";
+import { claimOperation, errorToProblem, failOperation, isEnded, operationReader } from "./operations.ts";
 import { systemEvent } from "./publish-system-event.ts";
 import { noteReusedKey } from "./receive-intent.ts";
 import type { ReceivedEvent } from "./received-event.ts";
@@ -36,8 +30,8 @@ const catchUpMs = 2_000;
 /** Records an accepted command's operation, so that it can be seen before it is decided. */
 export async function recordAccepted(runtime: Runtime, accepted: CommandAccepted): Promise<void> {
   try {
-    await runTransaction(requireWriter(runtime), async (client) => {
-      await claimOperation(operationWriter(client, runtime.domain.registry), headOf(accepted));
+    await runCommit(requireWriter(runtime), async (client) => {
+      await claimOperation(new OperationWriter(client, runtime.domain.registry), headOf(accepted));
     });
   } catch (error) {
     if (isReusedKey(error)) return noteReusedKey(runtime, headOf(accepted));
@@ -72,14 +66,30 @@ export async function decideAccepted(
     }
   } catch (error) {
     if (!(error instanceof QuartetError) || error.retry || error.code === "unimplemented") throw error;
-    if (isReusedKey(error)) return noteReusedKey(runtime, headOf(accepted));
-    await refuse(runtime, event, accepted, error);
+    await endRefused(runtime, event, accepted, error);
   }
 }
 
+/** The key may have been another request's all along: what is refused then is no operation. */
+async function endRefused(
+  runtime: Runtime,
+  event: ReceivedEvent,
+  accepted: CommandAccepted,
+  refusal: QuartetError,
+): Promise<void> {
+  try {
+    if (isReusedKey(refusal)) throw refusal;
+    await refuse(runtime, event, accepted, refusal);
+  } catch (error) {
+    if (!isReusedKey(error)) throw translateDatabaseError(error);
+    noteReusedKey(runtime, headOf(accepted));
+  }
+}
+
+/** What a failover has lost nobody can read: then what undid the decision is lost too, and it is made again as it is. */
 async function catchUp(runtime: Runtime, { position }: CommandAccepted, scope: CallScope): Promise<void> {
   if (position === "") return;
-  await requireMain(runtime).replay.wait(parsePosition(position), catchUpMs, scope.signal);
+  await requireMain(runtime).replay.waitIfPossible(parsePosition(position), catchUpMs, scope.signal);
 }
 
 async function decideAndCommit(runtime: Runtime, event: ReceivedEvent, call: CommandCall): Promise<void> {
@@ -124,8 +134,8 @@ async function refuse(
 ): Promise<void> {
   const { registry } = runtime.domain;
   if (runtime.found.serviceClass === "crud") {
-    await runTransaction(requireWriter(runtime), async (client) => {
-      const operations = operationWriter(client, registry);
+    await runCommit(requireWriter(runtime), async (client) => {
+      const operations = new OperationWriter(client, registry);
       const claim = await claimOperation(operations, headOf(accepted));
       if (claim.kind !== "ended")
         await failOperation(operations, accepted.operationId, errorToProblem(error));
@@ -152,8 +162,8 @@ async function refuse(
 /** The first decision that is published counts; a repeated push decides again, and its outcome is dropped here. */
 async function publishOnce(runtime: Runtime, event: ReceivedEvent, outcome: OutboxEvent): Promise<void> {
   try {
-    await runTransaction(requireOutbox(runtime), async (client) => {
-      if (await claimEvent(client, event.subscription, event.id)) await appendEvents(client, [outcome]);
+    await runCommit(requireOutbox(runtime), async (client) => {
+      if (await claimEvent(client, event.subscription, event.id)) client.defer(appendStatement([outcome]));
     });
   } catch (error) {
     throw translateDatabaseError(error);

@@ -4,19 +4,14 @@ import { QuartetError } from "../error/quartet-error.ts";
 import type { CommandFailed, Intent } from "../gen/quartet/v1/intent_pb.ts";
 import { type Problem, ProblemSchema } from "../gen/quartet/v1/problem_pb.ts";
 import { claimEvent } from "../inbox/claim-event.ts";
-import { runTransaction } from "../pbtable/run-transaction.ts";
+import { runCommit } from "../pbtable/run-commit.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import { commitIntent } from "./commit-intent.ts";
 import { decideAgain } from "./decide-again.ts";
 import type { CallScope } from "./handler-context.ts";
 import { readIntent } from "./intent.ts";
-import {
-  claimOperation,
-  errorToProblem,
-  failOperation,
-  type OperationHead,
-  operationWriter,
-} from "./operations.ts";
+import { OperationWriter } from "./operation-writer.ts";
+import { claimOperation, errorToProblem, failOperation, type OperationHead } from "./operations.ts";
 import { type ReceivedEvent, systemSubscriptions } from "./received-event.ts";
 import { type Runtime, requireWriter } from "./runtime.ts";
 
@@ -97,9 +92,9 @@ async function recordFailure(
 ): Promise<void> {
   const { registry } = runtime.domain;
   try {
-    await runTransaction(requireWriter(runtime), async (client) => {
+    await runCommit(requireWriter(runtime), async (client) => {
       if (!(await claimEvent(client, systemSubscriptions.intents, event.id))) return;
-      const operations = operationWriter(client, registry);
+      const operations = new OperationWriter(client, registry);
       const claim = await claimOperation(operations, head);
       if (claim.kind !== "ended") await failOperation(operations, head.operationId, problem);
     });

@@ -2,10 +2,10 @@ import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
 import { IntentSchema } from "../gen/quartet/v1/intent_pb.ts";
 import { claimEvent } from "../inbox/claim-event.ts";
-import { appendEvents } from "../outbox/append-events.ts";
+import { appendStatement } from "../outbox/append-events.ts";
 import { deriveReplyId } from "../outbox/event-id.ts";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
-import { runTransaction } from "../pbtable/run-transaction.ts";
+import { runCommit } from "../pbtable/run-commit.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import { parsePosition } from "../position/position.ts";
 import { decodeStoredJson } from "../schema/json/json.ts";
@@ -117,9 +117,9 @@ async function publishReaction(
   outgoing: readonly OutboxEvent[],
 ): Promise<void> {
   try {
-    await runTransaction(requireOutbox(runtime), async (client) => {
+    await runCommit(requireOutbox(runtime), async (client) => {
       // The entry of the intent is the crud class' alone, to be claimed there.
-      if (await claimEvent(client, event.subscription, event.id)) await appendEvents(client, outgoing);
+      if (await claimEvent(client, event.subscription, event.id)) client.defer(appendStatement(outgoing));
     });
   } catch (error) {
     throw translateDatabaseError(error);

@@ -4,10 +4,11 @@ import type { ErrorCode } from "../error/error-codes.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { CommandFailedSchema } from "../gen/quartet/v1/intent_pb.ts";
 import type { OperationRecord } from "../gen/quartet/v1/operation_pb.ts";
-import { runTransaction } from "../pbtable/run-transaction.ts";
-import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import { runCommit } from "../pbtable/run-commit.ts";
+import { isMissingGrant, translateDatabaseError } from "../pbtable/translate-error.ts";
 import type { CommandCall } from "./command-call.ts";
-import { claimOperation, errorToProblem, failOperation, operationWriter } from "./operations.ts";
+import { OperationWriter } from "./operation-writer.ts";
+import { claimOperation, errorToProblem, failOperation } from "./operations.ts";
 import { type Runtime, requireWriter } from "./runtime.ts";
 import { submitEvent } from "./submit-event.ts";
 
@@ -24,7 +25,7 @@ const lastingRefusals: ReadonlySet<ErrorCode> = new Set([
 
 /** True when the error ends a command with an idempotency key for good. */
 export function isLastingRefusal(error: unknown): error is QuartetError {
-  return error instanceof QuartetError && lastingRefusals.has(error.code);
+  return error instanceof QuartetError && lastingRefusals.has(error.code) && !isMissingGrant(error);
 }
 
 /**
@@ -38,13 +39,14 @@ export async function recordRefusal(
   refusal: QuartetError,
 ): Promise<OperationRecord | undefined> {
   try {
-    return await runTransaction(requireWriter(runtime), async (client) => {
-      const operations = operationWriter(client, runtime.domain.registry);
+    const { value } = await runCommit(requireWriter(runtime), async (client) => {
+      const operations = new OperationWriter(client, runtime.domain.registry);
       const claim = await claimOperation(operations, { ...call, method: call.method.name });
       if (claim.kind === "ended") return claim.record;
       await failOperation(operations, call.operationId, errorToProblem(refusal));
       return undefined;
     });
+    return value;
   } catch (error) {
     throw translateDatabaseError(error);
   }

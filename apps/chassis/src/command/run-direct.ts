@@ -95,7 +95,9 @@ export async function readReplay(
   call: CommandCall,
 ): Promise<CommandAnswer | CommandRefusal | undefined> {
   const record = await readKnown(runtime, call);
-  return record && endedOutcome(runtime, call, record, true);
+  // One that was canceled before anything was known of it does not know yet whose request it is: its claim tells it.
+  if (record === undefined || record.fingerprint === "") return undefined;
+  return endedOutcome(runtime, call, record, true);
 }
 
 /**

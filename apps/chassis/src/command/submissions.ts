@@ -1,11 +1,12 @@
-import type { Pool, PoolClient } from "pg";
+import type { Pool } from "pg";
 import { toQuartetError } from "../error/problem.ts";
 import { requireTime } from "../error/require-time.ts";
 import { GroupQueue } from "../inbox/group-queue.ts";
-import { appendEvents, eventColumns, insertEventsSql } from "../outbox/append-events.ts";
+import { appendStatement, eventColumns, insertEventsSql } from "../outbox/append-events.ts";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
 import { statementLimitOf } from "../pbtable/open-pool.ts";
-import { runTransaction } from "../pbtable/run-transaction.ts";
+import type { TransactionClient } from "../pbtable/open-transaction.ts";
+import { runCommit } from "../pbtable/run-commit.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import { gateCommand, gateKeys } from "./gate-command.ts";
 
@@ -78,13 +79,14 @@ export class Submissions {
     }
   }
 
-  #submitAlone({ operationId, fingerprint, event, deadlineMs }: Submission): Promise<boolean> {
-    const submit = async (client: PoolClient) => {
+  async #submitAlone({ operationId, fingerprint, event, deadlineMs }: Submission): Promise<boolean> {
+    const submit = async (client: TransactionClient) => {
       const first = await gateCommand(client, operationId, fingerprint);
-      if (first) await appendEvents(client, [event]);
+      if (first) client.defer(appendStatement([event]));
       return first;
     };
-    return runTransaction(this.#pool, submit, deadlineMs);
+    const { value } = await runCommit(this.#pool, submit, { deadlineMs });
+    return value;
   }
 }
 

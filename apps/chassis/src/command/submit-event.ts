@@ -1,12 +1,14 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import type { Pool, PoolClient } from "pg";
-import { appendEvents } from "../outbox/append-events.ts";
+import type { Pool } from "pg";
+import { appendStatement } from "../outbox/append-events.ts";
 import { createEventId } from "../outbox/event-id.ts";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
-import { runTransaction } from "../pbtable/run-transaction.ts";
+import type { TransactionClient } from "../pbtable/open-transaction.ts";
+import { runCommit } from "../pbtable/run-commit.ts";
 import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import type { CommandCall } from "./command-call.ts";
-import { claimOperation, operationWriter } from "./operations.ts";
+import { OperationWriter } from "./operation-writer.ts";
+import { claimOperation } from "./operations.ts";
 import { systemEvent } from "./publish-system-event.ts";
 import { type Runtime, requireOutbox } from "./runtime.ts";
 import { Submissions } from "./submissions.ts";
@@ -51,16 +53,17 @@ function submissionsOf(pool: Pool): Submissions {
 
 /** In crud the operation itself tells whether the key was used before. */
 async function submitInside(runtime: Runtime, call: CommandCall, event: OutboxEvent): Promise<boolean> {
-  const submit = async (client: PoolClient) => {
+  const submit = async (client: TransactionClient) => {
     const first = !call.keyed || (await isNew(runtime, call, client));
-    if (first) await appendEvents(client, [event]);
+    if (first) client.defer(appendStatement([event]));
     return first;
   };
-  return runTransaction(requireOutbox(runtime), submit, call.deadlineMs);
+  const { value } = await runCommit(requireOutbox(runtime), submit, { deadlineMs: call.deadlineMs });
+  return value;
 }
 
-async function isNew(runtime: Runtime, call: CommandCall, client: PoolClient): Promise<boolean> {
-  const operations = operationWriter(client, runtime.domain.registry);
+async function isNew(runtime: Runtime, call: CommandCall, client: TransactionClient): Promise<boolean> {
+  const operations = new OperationWriter(client, runtime.domain.registry);
   const claim = await claimOperation(operations, { ...call, method: call.method.name });
   return claim.kind === "new";
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { applySchema } from "../apply/apply-schema.ts";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
 import { deriveOperationId } from "../command/operation-id.ts";
+import { parsePosition } from "../position/position.ts";
 import { ask, type CommandHost, HeldWrites, noteDomain, openCommandHost } from "./test-command-host.ts";
 import { pushAccepted } from "./test-push-accepted.ts";
 
@@ -43,6 +44,12 @@ const recordOf = async () =>
       [id],
     )
   )[0]?.pb ?? {};
+const walLocation = async () => {
+  const [row] = await database.query<{ at: string }>(
+    "select lpad(to_hex((pg_current_wal_lsn() - '0/0')::bigint), 16, '0') as at",
+  );
+  return row?.at ?? "";
+};
 const operationOf = (method: string, principal = "anonymous") =>
   deriveOperationId(Buffer.alloc(32), { principal, method, key });
 const addLaterId = () => operationOf("note.v1.Things/AddLater");
@@ -81,6 +88,18 @@ describe("a request with a key that was used", () => {
     );
     expect((await add("tea")).text).toBe(first.text);
   });
+
+  for (const [name, path] of Object.entries(surfaces)) {
+    test(`is told with a refusal where its reason can be read, the first time and again, over ${name}`, async () => {
+      const before = BigInt(`0x${await walLocation()}`);
+      for (const headers of [{}, keyed(), keyed()]) {
+        const refused = await add("refused", headers as never, host, path);
+        expect(refused.json.code, refused.text).toMatch(/failed_precondition/);
+        const { lsn } = parsePosition(String(refused.headers["quartet-position"]));
+        expect(lsn).toBeGreaterThanOrEqual(before);
+      }
+    });
+  }
 
   test("gets the first refusal byte for byte, also one of a code that this build does not know", async () => {
     const first = await add("refused");
@@ -239,11 +258,18 @@ describe("an operation", () => {
     expect((await cancel(id)).status).toBe(200);
     expect((await add("tea")).json).toMatchObject({ status: 499, code: "canceled" });
     expect(await timesAdded()).toBeUndefined();
+    // From then on it is that request's: another one has taken its key.
+    expect((await add("coffee")).json).toMatchObject({ status: 422, code: "key_reused" });
+    expect((await add("tea")).json).toMatchObject({ status: 499, code: "canceled" });
   });
 
   test("is not canceled by a stranger, known or not", async () => {
     const stranger = { authorization: "Bearer of-eve" };
     expect((await cancel(operationOf("note.v1.Things/Add"), stranger)).status).toBe(200);
+    // Nor is it told that it was: it has not ended.
+    const shown = (prefer: string) =>
+      ask("GET", `${host.url}/operations/${operationOf("note.v1.Things/Add")}`, { prefer });
+    for (const prefer of ["wait=1", "respond-async"]) expect((await shown(prefer)).json.done).toBe(false);
     const first = await add("tea");
     expect(first.status, first.text).toBe(200);
     expect(await timesAdded()).toBe(1n);
@@ -285,6 +311,7 @@ describe("an operation", () => {
     const page = (await list("?page_size=2")).json;
     const rest = (await list(`?page_size=2&page_token=${page.nextPageToken}`)).json;
     expect([...page.operations, ...rest.operations]).toEqual(all);
+    expect((await list("?accepted_from=noon")).json).toMatchObject({ status: 400, field: "accepted_from" });
     expect((await list("?color=red")).json).toMatchObject({ status: 400, field: "color" });
     expect((await list("?page_token=x")).json).toMatchObject({ status: 400, field: "page_token" });
     const others = { authorization: `Bearer ${randomUUID()}` };

@@ -55,7 +55,7 @@ async function answerRpc(
     });
     if (first.kind === "accepted") throw notYet(first.operationId);
     if (first.replayed) context.responseHeader.set("Idempotency-Replayed", "true");
-    if (first.kind === "refused") throw new StoredRefusal(first.problem);
+    if (first.kind === "refused") throw new StoredRefusal(first.problem, first.position);
     if (first.position !== undefined) context.responseHeader.set("Quartet-Position", first.position);
     if (first.answer instanceof KeptAnswer) usePrinted(context.values, first.answer.json);
     const version = answerVersion(first.answer);
@@ -77,15 +77,17 @@ function notYet(operationId: string): QuartetError {
 /** The problem that an operation ended with. */
 class StoredRefusal extends Error {
   readonly problem: Problem;
+  readonly position: string | undefined;
 
-  constructor(problem: Problem) {
+  constructor(problem: Problem, position: string | undefined) {
     super(problem.detail);
     this.problem = problem;
+    this.position = position;
   }
 }
 
 function toConnectError(runtime: Runtime, thrown: unknown): ConnectError {
-  if (thrown instanceof StoredRefusal) return storedError(thrown.problem);
+  if (thrown instanceof StoredRefusal) return storedError(thrown);
   const error = toQuartetError(translateDatabaseError(thrown));
   if (error.code === "internal") runtime.log.error({ err: error.cause ?? error }, "a call failed");
   const code: Code = rpcNumberOf(error.code);
@@ -99,7 +101,8 @@ function toConnectError(runtime: Runtime, thrown: unknown): ConnectError {
 }
 
 /** As the first client had it: of a code that this build does not know it knows no RPC code either. */
-function storedError(problem: Problem): ConnectError {
+function storedError({ problem, position }: StoredRefusal): ConnectError {
   const code: Code = rpcNumberOf(isErrorCode(problem.code) ? problem.code : "internal");
-  return new ConnectError(problem.detail, code, undefined, [{ desc: ProblemSchema, value: problem }]);
+  const place = position === undefined ? undefined : { "Quartet-Position": position };
+  return new ConnectError(problem.detail, code, place, [{ desc: ProblemSchema, value: problem }]);
 }

@@ -3,13 +3,16 @@ import { servesKind } from "../class/service-class.ts";
 import { acceptCommand } from "../command/accept-command.ts";
 import { checkCallbackUrl } from "../command/callback-url.ts";
 import type { CommandCall, CommandOutcome } from "../command/command-call.ts";
+import { placeNow } from "../command/ended-outcome.ts";
 import type { CallScope } from "../command/handler-context.ts";
 import { createOperationId, deriveOperationId, fingerprintOf } from "../command/operation-id.ts";
+import { isLastingRefusal } from "../command/refuse-command.ts";
 import { readKnown, runDirect } from "../command/run-direct.ts";
 import { awaitOutcome, runOffloaded } from "../command/run-offloaded.ts";
 import { runReadOnly } from "../command/run-query.ts";
 import { type Runtime, requireMain } from "../command/runtime.ts";
 import { QuartetError } from "../error/quartet-error.ts";
+import { parsePosition } from "../position/position.ts";
 import type { DomainMethod } from "../service/domain.ts";
 import type { CallMeta } from "./call-meta.ts";
 
@@ -58,8 +61,21 @@ async function dispatchCommand(
     ? "async"
     : (meta.routedMode ?? runtime.flags.modeOf(method, meta.principal).value);
   const call = createCommandCall(runtime, method, request, meta, signal);
-  if (mode === "async") return runAsync(runtime, call, meta);
-  return runtime.found.serviceClass === "crud" ? joinDirect(runtime, call) : runOffloaded(runtime, call);
+  try {
+    if (mode === "async") return await runAsync(runtime, call, meta);
+    return await (runtime.found.serviceClass === "crud"
+      ? joinDirect(runtime, call)
+      : runOffloaded(runtime, call));
+  } catch (error) {
+    throw await placeRefusal(runtime, error);
+  }
+}
+
+/** Whoever is told that a row is there already, or is not, reads at or past the place where that was found. */
+async function placeRefusal(runtime: Runtime, error: unknown): Promise<unknown> {
+  if (!isLastingRefusal(error) || error.position !== undefined) return error;
+  const position = await placeNow(runtime);
+  return position === undefined ? error : error.at(position);
 }
 
 /** Its end is pushed with the operation's record, which commands without a key do not have. */
@@ -114,7 +130,8 @@ function createCommandCall(
   meta: CallMeta,
   signal: AbortSignal,
 ): CommandCall {
-  const { principal, idempotencyKey, deadlineMs, traceparent, expectedVersion, callback } = meta;
+  const { principal, idempotencyKey, deadlineMs, traceparent, expectedVersion, position, callback } = meta;
+  if (position !== undefined) parsePosition(position); // a malformed one is refused before anything is accepted
   const json = toJsonString(method.desc.input, request as never, { registry: runtime.domain.registry });
   const operationId =
     idempotencyKey === undefined
@@ -131,6 +148,7 @@ function createCommandCall(
       expectedVersion === undefined ? json : `${json}\0${expectedVersion}`,
     ),
     expectedVersion,
+    position,
     callbackUrl: callback === undefined ? undefined : checkCallbackUrl(callback, runtime.addressRules),
     acceptTime: new Date(),
     deadlineMs,

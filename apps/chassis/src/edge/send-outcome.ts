@@ -40,11 +40,11 @@ export function sendOutcome(
     return;
   }
   if (outcome.replayed) response.setHeader("Idempotency-Replayed", "true");
+  if (outcome.position !== undefined) response.setHeader("Quartet-Position", outcome.position);
   if (outcome.kind === "refused") {
     sendStoredProblem(response, outcome.problem);
     return;
   }
-  if (outcome.position !== undefined) response.setHeader("Quartet-Position", outcome.position);
   const body = formatAnswer(method, outcome.answer, registry);
   const version = answerVersion(outcome.answer);
   if (version !== undefined) {

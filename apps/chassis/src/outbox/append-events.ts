@@ -36,9 +36,20 @@ export async function appendEvents(client: SqlClient, events: readonly OutboxEve
 
 /** The statement of {@link appendEvents}. */
 export function appendStatement(events: readonly OutboxEvent[]): Statement {
+  const columns = eventColumns(events);
+  if (events.length === 1) return { ...appendOne, values: columns.flat() };
   return {
     name: "append events",
     text: `${insertEventsSql}\non conflict do nothing`,
-    values: [...eventColumns(events)],
+    values: [...columns],
   };
 }
+
+/** Postgres plans anew, each time, what depends on how long an array is: that takes longer than to insert one event. */
+const appendOne = {
+  name: "append event",
+  text: `insert into quartet.outbox
+  (id, aggregatetype, aggregateid, type, payload, causationid, correlationid, traceparent, deliver_after)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict do nothing`,
+};

@@ -12,6 +12,8 @@ export interface TransactionClient extends SqlClient {
    * has succeeded, and what it fails with is what that fails with.
    */
   defer(statement: Statement): void;
+  /** Runs statements one after the other, in one round trip: none behind one that failed. */
+  queryAll(statements: readonly Statement[]): Promise<readonly QueryResult[]>;
 }
 
 /**
@@ -44,6 +46,10 @@ export class OpenTransaction implements TransactionClient {
   async query<Row extends QueryResultRow>(statement: Statement): Promise<QueryResult<Row>> {
     const [result] = await this.#send([statement]);
     return result as QueryResult<Row>;
+  }
+
+  async queryAll(statements: readonly Statement[]): Promise<readonly QueryResult[]> {
+    return this.#send(statements);
   }
 
   /**

@@ -31,7 +31,7 @@ export interface CommitOptions {
 export async function runCommit<T>(
   pool: Pool,
   work: (client: TransactionClient) => Promise<T>,
-  { attribution, deadlineMs, after }: CommitOptions,
+  { attribution, deadlineMs, after }: CommitOptions = {},
 ): Promise<{ readonly value: T; readonly after: QueryResult | undefined }> {
   const begin = () => [beginStatement, ...settingsStatements(pool, attribution, deadlineMs)];
   return withRetries(async () => {

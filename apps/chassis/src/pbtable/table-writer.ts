@@ -20,6 +20,7 @@ import {
   readChanges,
 } from "./row-changes.ts";
 import { chunkRows } from "./row-chunks.ts";
+import type { Statement } from "./sql-client.ts";
 import { formatKey, keyOf, keyValues, type TableKey } from "./table-key.ts";
 import { type StoredRow, TableReader } from "./table-reader.ts";
 import { type NamedText, statementsOf } from "./table-statements.ts";
@@ -166,8 +167,13 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
     return this.delete(key, expected);
   }
 
+  /** The statement of {@link getForUpdate}, for who sends it with others; `decodeRow` reads its row. */
+  protected lockStatement(values: unknown[]): Statement {
+    return { ...statementsOf(this.table).getForUpdate, values };
+  }
+
   private async lock(values: unknown[]): Promise<StoredRow | undefined> {
-    const statement = { ...statementsOf(this.table).getForUpdate, values };
+    const statement = this.lockStatement(values);
     const [row] = await this.run<StoredRow>(statement);
     if (row !== undefined) return row;
     // It may have waited for a transaction that put another row in the place of the one it saw: look again.

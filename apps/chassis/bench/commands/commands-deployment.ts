@@ -41,7 +41,11 @@ export interface CommandsDeployment extends AsyncDisposable {
 const maxConnections = 10;
 const password = "bench";
 
-const entry = (name: string) => fileURLToPath(new URL(`./${name}-process.ts`, import.meta.url));
+const entries = {
+  bare: fileURLToPath(new URL("./bare-process.ts", import.meta.url)),
+  class: fileURLToPath(new URL("./class-process.ts", import.meta.url)),
+  relay: fileURLToPath(new URL("./relay-process.ts", import.meta.url)),
+};
 
 export async function openCommandsDeployment(): Promise<CommandsDeployment> {
   await using stack = new AsyncDisposableStack();
@@ -61,8 +65,11 @@ export async function openCommandsDeployment(): Promise<CommandsDeployment> {
   };
   const [main, eventsPool] = [openPool(owner.main), openPool(owner.events)];
   await Promise.all([main.query(bareTableSql), eventsPool.query(bareTableSql)]);
-  const start = async (name: string, settings: BareSettings | ClassSettings): Promise<Listening> => {
-    const child = stack.use(await openChild(entry(name)));
+  const start = async (
+    name: "bare" | "class",
+    settings: BareSettings | ClassSettings,
+  ): Promise<Listening> => {
+    const child = stack.use(await openChild(entries[name]));
     const port = await child.ask<number>("start", settings);
     stack.defer(() => child.ask<void>("stop"));
     return { url: `http://127.0.0.1:${port}`, child };
@@ -107,7 +114,7 @@ async function openServers(stack: AsyncDisposableStack): Promise<Servers> {
 
 async function openRelay(settings: RelaySettings): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
-  const relay = stack.use(await openChild(entry("relay")));
+  const relay = stack.use(await openChild(entries.relay));
   await relay.ask("start", settings);
   stack.defer(() => relay.ask<void>("stop"));
   return stack.move();

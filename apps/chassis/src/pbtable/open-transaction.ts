@@ -1,17 +1,13 @@
 import type { PoolClient, QueryResult, QueryResultRow } from "pg";
-import type { SqlClient, Statement } from "./sql-client.ts";
+import type { SharedStatement, SqlClient, Statement } from "./sql-client.ts";
 import { runStatements } from "./statement-batch.ts";
-import { requireCommitted } from "./transaction-steps.ts";
+import { type RunningTransaction, requireCommitted } from "./transaction-steps.ts";
 
-const commitStatement = { name: "commit", text: "commit" };
+const commitStatement = { name: "commit", text: "commit", quiet: true };
 
 /** What statements of a transaction run on. */
 export interface TransactionClient extends SqlClient {
-  /**
-   * Runs a statement whose result nobody looks at, with whatever is sent next: the transaction does not end before it
-   * has succeeded, and what it fails with is what that fails with.
-   */
-  defer(statement: Statement): void;
+  defer(statement: SharedStatement): void;
   /** Runs statements one after the other, in one round trip: none behind one that failed. */
   queryAll(statements: readonly Statement[]): Promise<readonly QueryResult[]>;
 }
@@ -23,24 +19,25 @@ export interface TransactionClient extends SqlClient {
  * States: not begun → open → committed or rolled back. Statements wait for one another: one that overtook a BEGIN that
  * failed would be a transaction of its own.
  */
-export class OpenTransaction implements TransactionClient {
+export class OpenTransaction implements TransactionClient, RunningTransaction {
   readonly #client: PoolClient;
-  readonly #begin: () => readonly Statement[];
-  #deferred: Statement[] = [];
+  readonly #begin: () => readonly SharedStatement[];
+  #deferred: SharedStatement[] = [];
   /** Settles when all that was sent has been answered. Never rejects. */
   #answered: Promise<unknown> = Promise.resolve();
   #isBegun = false;
+  #isSuspect = false;
   /** Of the first round trip: there is no transaction, or one that can do nothing more. */
   #fault: unknown;
 
   /** @param begin makes the statements that begin it, at the moment when it does */
-  constructor(client: PoolClient, begin: () => readonly Statement[]) {
+  constructor(client: PoolClient, begin: () => readonly SharedStatement[]) {
     this.#client = client;
     this.#begin = begin;
   }
 
-  defer(statement: Statement): void {
-    this.#deferred.push(statement);
+  defer(statement: SharedStatement): void {
+    this.#deferred.push({ ...statement, quiet: true });
   }
 
   async query<Row extends QueryResultRow>(statement: Statement): Promise<QueryResult<Row>> {
@@ -68,7 +65,12 @@ export class OpenTransaction implements TransactionClient {
     // What is committed is committed, whatever becomes of what is read then.
     const [result, found] = await this.#send([commitStatement, ...afterwards], afterwards.length);
     requireCommitted(result);
+    this.#isSuspect = after !== undefined && found === undefined;
     return found;
+  }
+
+  get isSuspect(): boolean {
+    return this.#isSuspect;
   }
 
   /** Undoes what was done, if anything was. */
@@ -82,7 +84,7 @@ export class OpenTransaction implements TransactionClient {
    *
    * @param optional how many of them, at the end, may fail
    */
-  #send(statements: readonly Statement[], optional = 0): Promise<readonly QueryResult[]> {
+  #send(statements: readonly SharedStatement[], optional = 0): Promise<readonly QueryResult[]> {
     const before = this.#deferred;
     this.#deferred = [];
     const sent = this.#answered.then(() =>
@@ -116,4 +118,8 @@ export class OpenTransaction implements TransactionClient {
 }
 
 /** Statements whose results nobody looks at, those that are asked for, and how many of these may fail. */
-type Sent = readonly [before: readonly Statement[], statements: readonly Statement[], optional: number];
+type Sent = readonly [
+  before: readonly SharedStatement[],
+  statements: readonly SharedStatement[],
+  optional: number,
+];

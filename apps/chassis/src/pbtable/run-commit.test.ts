@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
+import { QuartetError } from "../error/quartet-error.ts";
 import { OpenTransaction, type TransactionClient } from "./open-transaction.ts";
 import { runCommit } from "./run-commit.ts";
 
@@ -43,6 +44,21 @@ describe("runCommit", () => {
     expect((await runCommit(database.pool, async () => 1, { after: status })).after?.rows).toEqual([
       { n: 1 },
     ]);
+  });
+
+  test("tells of a deferred statement what that says of its failure, whoever is told", async () => {
+    const explain = (cause: unknown) => new QuartetError("already_exists", "kept already", { cause });
+    const work = async (tx: TransactionClient) => {
+      tx.defer({ ...insert(1), explain });
+      tx.defer({ ...insert(1), explain });
+      tx.defer(insert(2));
+    };
+    await expect(runCommit(database.pool, work)).rejects.toMatchObject({
+      ...{ message: "kept already", cause: { code: "23505" } },
+    });
+    const looking = (tx: TransactionClient) => work(tx).then(() => tx.query(status));
+    await expect(runCommit(database.pool, looking)).rejects.toThrow("kept already");
+    expect(await ids()).toEqual([]);
   });
 
   test("has committed whatever becomes of what is read afterwards", async () => {

@@ -2,7 +2,7 @@ import type { Pool, QueryResult } from "pg";
 import { requireTime } from "../error/require-time.ts";
 import { statementLimitOf } from "./open-pool.ts";
 import { OpenTransaction, type TransactionClient } from "./open-transaction.ts";
-import type { Statement } from "./sql-client.ts";
+import type { SharedStatement, Statement } from "./sql-client.ts";
 import { connect, endTransaction, withRetries } from "./transaction-steps.ts";
 
 /** Who asks for a transaction's changes. */
@@ -45,14 +45,14 @@ export async function runCommit<T>(
   });
 }
 
-const beginStatement = { name: "begin", text: "begin" };
+const beginStatement = { name: "begin", text: "begin", quiet: true };
 
 /** What a transaction is to know, as far as there is anything. */
 function settingsStatements(
   pool: Pool,
   attribution: Attribution | undefined,
   deadlineMs: number | undefined,
-): readonly Statement[] {
+): readonly SharedStatement[] {
   const settings: [string, string][] = [];
   if (attribution !== undefined) {
     settings.push(["quartet.principal", storable(attribution.principal)]);
@@ -62,9 +62,8 @@ function settingsStatements(
   if (leftMs < statementLimitOf(pool)) settings.push(["statement_timeout", String(Math.ceil(leftMs))]);
   if (settings.length === 0) return [];
   const calls = settings.map((_, index) => `set_config($${2 * index + 1}, $${2 * index + 2}, true)`);
-  return [
-    { name: `set ${settings.length} local`, text: `select ${calls.join(", ")}`, values: settings.flat() },
-  ];
+  const text = `select ${calls.join(", ")}`;
+  return [{ name: `set ${settings.length} local`, text, values: settings.flat(), quiet: true }];
 }
 
 /** U+0000 is in no text of Postgres. */

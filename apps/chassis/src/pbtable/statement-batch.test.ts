@@ -51,6 +51,22 @@ describe("runStatements", () => {
     expect(await kept()).toEqual([7]);
   });
 
+  test("leaves the rows of quiet ones out, and counts them", async () => {
+    const loud = { name: "some rows", text: "select n from generate_series(1, 3) n" };
+    const results = await runStatements(client, [
+      { ...loud, quiet: true },
+      loud,
+      { ...insert(1), quiet: true },
+    ]);
+    expect(results.map(({ rowCount, rows }) => [rowCount, rows.length])).toEqual([
+      ...[
+        [3, 0],
+        [3, 3],
+        [1, 0],
+      ],
+    ]);
+  });
+
   test("is one round trip", async () => {
     const writes = countWrites(client);
     await runStatements(client, [{ text: "begin" }, insert(1), insert(2), { text: "commit" }]);

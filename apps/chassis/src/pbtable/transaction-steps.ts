@@ -28,10 +28,17 @@ export async function withRetries<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
+/** What is to be ended. */
+export interface RunningTransaction {
+  rollback(): Promise<unknown>;
+  /** Something went wrong on the connection although all was committed: nobody else gets it. */
+  readonly isSuspect?: boolean;
+}
+
 /** Undoes the transaction when it fails, and gives the connection back. */
 export async function endTransaction<T>(
   client: PoolClient,
-  transaction: { rollback(): Promise<unknown> },
+  transaction: RunningTransaction,
   run: () => Promise<T>,
 ): Promise<T> {
   let broken: Error | undefined;
@@ -43,7 +50,7 @@ export async function endTransaction<T>(
     });
     throw error;
   } finally {
-    client.release(broken);
+    client.release(broken ?? transaction.isSuspect);
   }
 }
 

@@ -1,3 +1,4 @@
+import type pg from "pg";
 import { expect } from "vitest";
 import type { Cluster } from "./open-cluster.ts";
 import type { AcceptedOrder } from "./order-load.ts";
@@ -7,26 +8,7 @@ import { pollUntil } from "./poll-until.ts";
 export async function expectSettled(cluster: Cluster, accepted: readonly AcceptedOrder[]): Promise<void> {
   const primary = cluster.database("primary");
   const events = cluster.database("events");
-  await pollUntil(
-    "the end of all deliveries",
-    async () => {
-      const [state] = (
-        await events.query(`select (select seq from quartet.event_log_head) = (select count(*) from quartet.event_log) as dense,
-          not exists (select from quartet.delivery_cursor where seq < (select seq from quartet.event_log_head)) as delivered,
-          not exists (select from quartet.delivery_parked) as unparked`)
-      ).rows;
-      const logged = await countMissing(cluster);
-      const open = await primary.query(
-        "select count(*)::int as count from shop.orders where status not in ('ORDER_STATUS_SHIPPED', 'ORDER_STATUS_CANCELLED')",
-      );
-      const left = { ...state, missing: logged, open: open.rows[0].count };
-      if (!state.dense || !state.delivered || !state.unparked || logged > 0 || left.open > 0)
-        throw new Error(JSON.stringify(left));
-      return true;
-    },
-    45_000,
-    100,
-  );
+  await pollUntil("the end of all deliveries", () => isSettled(primary, events), 45_000, 100);
   const ids = accepted.map((order) => order.orderId);
   const orders = await primary.query("select order_id from shop.orders where order_id = any($1::text[])", [
     ids,
@@ -48,11 +30,50 @@ export async function expectSettled(cluster: Cluster, accepted: readonly Accepte
   expect(dead.rows).toEqual([]);
 }
 
+/**
+ * Looks at what costs little until that has settled: what counts all events takes the time of what is to settle them.
+ *
+ * @throws Error that says what is left.
+ */
+async function isSettled(primary: pg.Pool, events: pg.Pool): Promise<true> {
+  const open = await primary.query(
+    "select count(*)::int as count from shop.orders where status not in ('ORDER_STATUS_SHIPPED', 'ORDER_STATUS_CANCELLED')",
+  );
+  const before = await readDeliveries(events);
+  const left = { open: open.rows[0].count, ...before };
+  if (left.open > 0 || !left.delivered || !left.unparked) throw new Error(JSON.stringify(left));
+  const missing = await countMissing(primary, events);
+  // Looked at again: the log may have grown by what was missing a moment ago.
+  const after = { missing, dense: await isDense(events), ...(await readDeliveries(events)) };
+  if (missing > 0 || !after.dense || !after.delivered || !after.unparked)
+    throw new Error(JSON.stringify(after));
+  return true;
+}
+
+interface Deliveries {
+  readonly delivered: boolean;
+  readonly unparked: boolean;
+}
+
+async function readDeliveries(events: pg.Pool): Promise<Deliveries> {
+  const { rows } = await events.query<Deliveries>(
+    `select not exists (select from quartet.delivery_cursor where seq < (select seq from quartet.event_log_head)) as delivered,
+      not exists (select from quartet.delivery_parked) as unparked`,
+  );
+  return rows[0] ?? { delivered: false, unparked: false };
+}
+
+async function isDense(events: pg.Pool): Promise<boolean> {
+  const { rows } = await events.query<{ dense: boolean }>(
+    "select (select seq from quartet.event_log_head) = (select count(*) from quartet.event_log) as dense",
+  );
+  return rows[0]?.dense === true;
+}
+
 /** How many events of both outboxes are neither in the log nor delayed, as timeouts of sagas are. */
-async function countMissing(cluster: Cluster): Promise<number> {
-  const events = cluster.database("events");
+async function countMissing(primary: pg.Pool, events: pg.Pool): Promise<number> {
   const outboxes = await Promise.all(
-    [cluster.database("primary"), events].map((pool) => pool.query("select id from quartet.outbox")),
+    [primary, events].map((pool) => pool.query("select id from quartet.outbox")),
   );
   const ids = outboxes.flatMap((result) => result.rows.map((row) => row.id));
   const found = await events.query(

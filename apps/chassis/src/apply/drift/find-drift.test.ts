@@ -6,9 +6,19 @@ import { snapshotCatalog } from "../test-snapshot.ts";
 import type { Drift } from "./drift.ts";
 
 let server: TestServer;
+/** The database that tests alter copies of. */
+let appliedName: string;
 
 beforeAll(async () => {
   server = await openTestServer();
+  const database = await server.openDatabase();
+  await applySchema(domain, targetOf(database));
+  await database.query(
+    `insert into ruled.things (pb) select jsonb_build_object('tenant', 't', 'id', n::text, 'note', n::text)
+from generate_series(1, 3) n`,
+  );
+  await database[Symbol.asyncDispose]();
+  appliedName = database.name;
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
@@ -17,16 +27,6 @@ const targetOf = (database: TestDatabase) => ({
   databaseUrl: database.url(),
   eventsDatabaseUrl: database.url(),
 });
-
-async function openApplied(): Promise<TestDatabase> {
-  const database = await server.openDatabase();
-  await applySchema(domain, targetOf(database));
-  await database.query(
-    `insert into ruled.things (pb) select jsonb_build_object('tenant', 't', 'id', n::text, 'note', n::text)
-from generate_series(1, 3) n`,
-  );
-  return database;
-}
 
 async function driftOf(database: TestDatabase): Promise<readonly Drift[]> {
   return (await planDatabases(domain, targetOf(database))).flatMap(({ drift }) => drift);
@@ -162,7 +162,7 @@ for each row execute function ruled.things_publish_change()`,
 
 for (const [title, [alteration, said]] of Object.entries(alterations)) {
   test(`${title} is reported, and its SQL mends it`, async () => {
-    await using database = await openApplied();
+    await using database = await server.openDatabase(appliedName);
     const whole = await snapshotCatalog(database);
     if (alteration.includes("things_view_before")) await keepColumns(database);
     await database.query(alteration);
@@ -193,7 +193,7 @@ function sortLines(text: string): readonly string[] {
 }
 
 test("what apply itself makes is no drift, whatever the settings of its session", async () => {
-  const database = await openApplied();
+  const database = await server.openDatabase(appliedName);
   await database.query(`alter database ${database.name} set search_path = ruled, quartet, public`);
   await database.query(`alter database ${database.name} set timezone = 'Asia/Tokyo'`);
   await database.query(`alter database ${database.name} set intervalstyle = 'iso_8601'`);
@@ -202,7 +202,7 @@ test("what apply itself makes is no drift, whatever the settings of its session"
 });
 
 test("columns of a former build, other indexes and other tables are no drift", async () => {
-  const database = await openApplied();
+  const database = await server.openDatabase(appliedName);
   await database.query("create index my_index on ruled.things (version)");
   await database.query("create table ruled.mine (a int)");
   const former = await planDatabases(ruledDomain("first"), targetOf(database));
@@ -210,7 +210,7 @@ test("columns of a former build, other indexes and other tables are no drift", a
 });
 
 test("an apply leaves what somebody altered as it is, and reports it", async () => {
-  const database = await openApplied();
+  const database = await server.openDatabase(appliedName);
   await database.query("alter table ruled.things disable trigger quartet_history");
   const before = await snapshotCatalog(database);
   const applied = await applySchema(domain, targetOf(database));

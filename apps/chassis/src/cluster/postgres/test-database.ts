@@ -3,12 +3,13 @@ import { openPool } from "../../pbtable/open-pool.ts";
 import { type LocalPostgres, openLocalPostgres } from "./open-local-postgres.ts";
 import { queryServer } from "./query-server.ts";
 import { openTestFolder } from "./test-folder.ts";
+import { copyServerTemplate } from "./test-template.ts";
 
 /** One server (and its replica, when full) for a test file; databases are made on it. */
 export interface TestServer extends AsyncDisposable {
   readonly postgres: LocalPostgres;
-  /** Makes an empty database, with a pool of the superuser. */
-  openDatabase(): Promise<TestDatabase>;
+  /** Makes a database, with a pool of the superuser: empty, or a copy of one that nobody is connected to. */
+  openDatabase(template?: string): Promise<TestDatabase>;
 }
 
 /** An empty database on a real PostgreSQL. */
@@ -33,15 +34,16 @@ export const testPassword = "of a test, it's";
 export async function openTestServer(topology: "single" | "full" = "single"): Promise<TestServer> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await openTestFolder());
+  const copied = await copyServerTemplate(folder.path, topology);
   const postgres = stack.use(
-    await openLocalPostgres({ dataDir: folder.path, topology, fresh: true, log: () => undefined }),
+    await openLocalPostgres({ dataDir: folder.path, topology, fresh: !copied, log: () => undefined }),
   );
   const owned = stack.move();
   let count = 0;
   return {
     postgres,
-    openDatabase: async () => {
-      const database = await openDatabaseOn(postgres, `test_${++count}`);
+    openDatabase: async (template) => {
+      const database = await openDatabaseOn(postgres, `test_${++count}`, template);
       owned.use(database);
       return database;
     },
@@ -56,9 +58,13 @@ export async function openTestDatabase(): Promise<TestDatabase> {
   return { ...database, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
 
-async function openDatabaseOn(postgres: LocalPostgres, name: string): Promise<TestDatabase> {
+async function openDatabaseOn(
+  postgres: LocalPostgres,
+  name: string,
+  template = "template1",
+): Promise<TestDatabase> {
   const server = postgres.primary;
-  await queryServer(server.url("postgres"), `create database ${name}`);
+  await queryServer(server.url("postgres"), `create database ${name} template ${template}`);
   const stack = new AsyncDisposableStack();
   const url = (user?: string) =>
     user === undefined ? server.url(name) : server.url(name, user, testPassword);

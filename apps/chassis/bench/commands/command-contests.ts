@@ -118,6 +118,7 @@ async function measureContest(
     contestants: [ours, bare],
     count: plan.requests,
     rounds: plan.rounds,
+    warmUp: plan.warmUp,
     log,
   } as const satisfies ContestPlan;
   const result = await runContest(contestPlan);

@@ -20,7 +20,7 @@ export async function runCommandsSuite({ quick, log }: SuiteOptions): Promise<re
   // What was captured once is captured from its slot from then on, as in a deployment that is in use.
   await (await deployment.openRelay())[Symbol.asyncDispose]();
   const contests = await measureCommands(deployment, load, plan, log);
-  const perContest = plan.requests * (plan.rounds + 1);
+  const perContest = plan.warmUp + plan.requests * plan.rounds;
   await using _relay = await deployment.openRelay();
   const carriedOutMs = await awaitCarriedOut(deployment, {
     notes: 3 * perContest,

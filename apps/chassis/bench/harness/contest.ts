@@ -13,6 +13,8 @@ export interface ContestPlan {
   /** Operations per round. */
   readonly count: number;
   readonly rounds: number;
+  /** Operations of each before the first round, so that code is compiled. Default: as many as in a round. */
+  readonly warmUp?: number;
   readonly log: (line: string) => void;
 }
 
@@ -31,16 +33,17 @@ export interface ContestResult {
  */
 export async function runContest(plan: ContestPlan): Promise<ContestResult> {
   const [first, second] = plan.contestants;
+  const { warmUp = plan.count } = plan;
   for (const contestant of plan.contestants) {
-    await contestant.run(plan.count);
-    await contestant.verify?.(plan.count);
+    await contestant.run(warmUp);
+    await contestant.verify?.(warmUp);
   }
   const pairs: [number, number][] = [];
   for (let round = 0; round < plan.rounds; round++) {
     const rates = new Map<Contestant, number>();
     for (const contestant of round % 2 === 0 ? [first, second] : [second, first]) {
       rates.set(contestant, await measure(contestant, plan.count));
-      await contestant.verify?.(plan.count * (round + 2));
+      await contestant.verify?.(warmUp + plan.count * (round + 1));
     }
     pairs.push([rates.get(first) ?? 0, rates.get(second) ?? 1]);
   }

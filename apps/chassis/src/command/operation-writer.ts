@@ -19,12 +19,16 @@ type OperationInit = Exclude<MessageInitShape<OperationSchema>, { readonly $type
  */
 const claimLockMs = 50;
 
-/** An insert that succeeds puts the limit that was before back, for the locks of the writes, at no further round trip. */
+/**
+ * An insert that succeeds puts the limit that was before back, for the locks of the writes, at no further round trip. What
+ * is there already is not tried: making a row takes much longer than to look.
+ */
 const insertStatement = {
   name: "claim operation",
   text: `with before as materialized (
   select current_setting('lock_timeout') as lock_timeout, set_config('lock_timeout', '${claimLockMs}ms', true)
-) insert into quartet.operation (pb) select $1::jsonb from before on conflict (operation_id) do nothing
+) insert into quartet.operation (pb) select $1::jsonb from before
+where not exists (select from quartet.operation where operation_id = $2) on conflict (operation_id) do nothing
 returning set_config('lock_timeout', (select lock_timeout from before), true)`,
 };
 
@@ -56,7 +60,7 @@ export class OperationWriter extends TableWriter<OperationSchema> {
    */
   async claim(init: OperationInit & { readonly operationId: string }): Promise<OperationRecord | undefined> {
     const json = encodeJson(OperationRecordSchema, create(OperationRecordSchema, init), this.registry);
-    const insert = { ...insertStatement, values: [printStorable(json)] };
+    const insert = { ...insertStatement, values: [printStorable(json), init.operationId] };
     const [inserted, locked] = await this.#locking(() =>
       this.#tx.queryAll([insert, this.lockStatement([init.operationId])]),
     );

@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type Registry, toJsonString } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { isErrorCode } from "../error/error-codes.ts";
 import { rpcNumberOf } from "../error/rpc-number.ts";
@@ -39,6 +39,18 @@ export function toAcceptedOperation(operationId: string): Operation {
     done: false,
     metadata: packMetadata({ state: OperationState.ACCEPTED }),
   });
+}
+
+const acceptedTexts = new WeakMap<Registry, string>();
+const anyId = "{id}";
+
+/** {@link toAcceptedOperation} as JSON: of each one only the name is its own. */
+export function printAcceptedOperation(operationId: string, registry: Registry): string {
+  const options = { registry, alwaysEmitImplicit: true };
+  const text =
+    acceptedTexts.get(registry) ?? toJsonString(OperationSchema, toAcceptedOperation(anyId), options);
+  acceptedTexts.set(registry, text);
+  return text.replace(anyId, operationId);
 }
 
 /** What of an operation's fate is known. */

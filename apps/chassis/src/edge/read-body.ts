@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
@@ -31,10 +32,16 @@ export function parseJsonBody(body: Buffer, contentType: string | undefined): Js
       },
     );
   }
+  if (!isUtf8(body)) throw new QuartetError("malformed_body", "The body is not JSON: it is not UTF-8.");
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body)) as JsonValue;
+    return JSON.parse(body.toString("utf8", startsWithMark(body) ? 3 : 0)) as JsonValue;
   } catch (cause) {
-    const reason = cause instanceof SyntaxError ? cause.message : "it is not UTF-8";
+    const reason = cause instanceof SyntaxError ? cause.message : "it cannot be read";
     throw new QuartetError("malformed_body", `The body is not JSON: ${reason}.`, { cause });
   }
+}
+
+/** The byte order mark, which says nothing in UTF-8 and may be ignored (RFC 8259, section 8.1). */
+function startsWithMark(body: Buffer): boolean {
+  return body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
 }

@@ -1,16 +1,15 @@
 import type { ServerResponse } from "node:http";
-import { type Registry, toJsonString } from "@bufbuild/protobuf";
+import type { Registry } from "@bufbuild/protobuf";
 import { type Answer, answerVersion } from "../command/answer.ts";
 import type { CommandOutcome } from "../command/command-call.ts";
 import { KeptAnswer } from "../command/kept-answer.ts";
 import type { Runtime } from "../command/runtime.ts";
-import { OperationSchema } from "../gen/quartet/v1/operation_pb.ts";
 import { Stored } from "../pbtable/stored.ts";
 import { encodeJson } from "../schema/json/json.ts";
 import type { DomainMethod } from "../service/domain.ts";
 import type { CallMeta } from "./call-meta.ts";
 import { entityTagOf, isKnown } from "./entity-tag.ts";
-import { toAcceptedOperation } from "./operation-answer.ts";
+import { printAcceptedOperation } from "./operation-answer.ts";
 import { sendStoredProblem } from "./stored-problem.ts";
 
 /**
@@ -31,12 +30,7 @@ export function sendOutcome(
     response.setHeader("Retry-After", 1);
     if (meta.respondAsync) response.setHeader("Preference-Applied", "respond-async");
     response.writeHead(202);
-    response.end(
-      toJsonString(OperationSchema, toAcceptedOperation(outcome.operationId), {
-        registry,
-        alwaysEmitImplicit: true,
-      }),
-    );
+    response.end(printAcceptedOperation(outcome.operationId, registry));
     return;
   }
   if (outcome.replayed) response.setHeader("Idempotency-Replayed", "true");

@@ -7,7 +7,7 @@ const root = import.meta.dirname;
 /** A folder may import from those before it, and from itself. Those of one row do not know each other. */
 const rows = [
   ["error", "gen"],
-  ["schema", "wire"],
+  ["schema", "wire", "sql"],
   ["pbtable"],
   ["outbox", "inbox", "position"],
   ["service"],

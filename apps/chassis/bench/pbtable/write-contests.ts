@@ -1,6 +1,6 @@
-import { runTransaction } from "../../src/pbtable/run-transaction.ts";
 import { TableWriter } from "../../src/pbtable/table-writer.ts";
 import { tableOf } from "../../src/schema/table/table.ts";
+import { runTransaction } from "../../src/sql/run-transaction.ts";
 import { type Contestant, inParallel } from "../harness/contest.ts";
 import { type BenchTables, itemInit, width } from "./bench-tables.ts";
 import { handMadeRow } from "./hand-made.ts";

@@ -1,4 +1,4 @@
-import { openPool } from "../../src/pbtable/open-pool.ts";
+import { openPool } from "../../src/sql/open-pool.ts";
 import { serveChild } from "../harness/child.ts";
 import { allPeers } from "../peers/all-peers.ts";
 import type { PeerServers } from "../peers/peer.ts";

@@ -1,7 +1,7 @@
 import { QuartetError } from "../error/quartet-error.ts";
-import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import { encodeSchemaImage } from "../schema/encode-schema-image.ts";
 import type { Domain } from "../service/domain.ts";
+import { translateDatabaseError } from "../sql/translate-error.ts";
 import { readCatalog } from "./catalog/read-catalog.ts";
 import type { Drift } from "./drift/drift.ts";
 import { findDrift } from "./drift/find-drift.ts";

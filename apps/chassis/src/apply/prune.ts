@@ -1,5 +1,5 @@
-import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import type { Domain } from "../service/domain.ts";
+import { translateDatabaseError } from "../sql/translate-error.ts";
 import { type PruneStep, planPrune } from "./prune-plan.ts";
 import { LockBudget } from "./run/lock-budget.ts";
 import { openSession, type Session, takeApplyLock } from "./run/open-session.ts";

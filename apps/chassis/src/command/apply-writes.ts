@@ -6,7 +6,6 @@ import { deriveEventId } from "../outbox/event-id.ts";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
 import type { PublishOptions } from "../outbox/publish-options.ts";
 import { createTransactionKysely } from "../pbtable/kysely.ts";
-import type { TransactionClient } from "../pbtable/open-transaction.ts";
 import type { TableTypes } from "../pbtable/table-types.ts";
 import { TableWriter } from "../pbtable/table-writer.ts";
 import { aggregateTypeOf } from "../schema/event.ts";
@@ -16,6 +15,7 @@ import { tableOf } from "../schema/table/table.ts";
 import { type DecidedEvent, type DecidedWrite, decideEvent } from "../service/decision.ts";
 import type { Domain } from "../service/domain.ts";
 import type { Write, WriteContext } from "../service/write.ts";
+import type { TransactionClient } from "../sql/open-transaction.ts";
 import { NotedWriter, type OwnRows } from "./noted-writer.ts";
 import { footprintOf, type WriteFootprint } from "./write-footprint.ts";
 

@@ -4,8 +4,8 @@ import { OperationEndedSchema } from "../gen/quartet/v1/callback_pb.ts";
 import { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
 import { appendEvents } from "../outbox/append-events.ts";
 import { createEventId } from "../outbox/event-id.ts";
-import type { SqlClient } from "../pbtable/sql-client.ts";
 import { decodeStoredJson } from "../schema/json/json.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
 import { systemEvent } from "./publish-system-event.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { QuartetError } from "../error/quartet-error.ts";
 import { type OperationRecord, OperationState } from "../gen/quartet/v1/operation_pb.ts";
-import { runCommit } from "../pbtable/run-commit.ts";
+import { runCommit } from "../sql/run-commit.ts";
 import { inFlight, OperationWriter } from "./operation-writer.ts";
 import { errorToProblem, failOperation, isEnded, isForeignCancel } from "./operations.ts";
 import { type Runtime, requireWriter } from "./runtime.ts";

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { QuartetError } from "../error/quartet-error.ts";
 import type { ReadPrecondition } from "../gen/quartet/v1/intent_pb.ts";
 import { type RowLock, readKey, readRowVersions } from "../pbtable/seen-row.ts";
-import type { SqlClient } from "../pbtable/sql-client.ts";
 import { type Table, tableOf } from "../schema/table/table.ts";
 import type { Domain } from "../service/domain.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
 
 /**
  * How decisions that rest on what they read are written as if one after the other, at READ COMMITTED:

@@ -9,8 +9,8 @@ import {
 import { claimEvent } from "../inbox/claim-event.ts";
 import { appendStatement } from "../outbox/append-events.ts";
 import { deriveEventId } from "../outbox/event-id.ts";
-import { runCommit } from "../pbtable/run-commit.ts";
 import { takePosition } from "../position/take-position.ts";
+import { runCommit } from "../sql/run-commit.ts";
 import { headOf, toCall } from "./accepted-call.ts";
 import { readCause } from "./causing-event.ts";
 import { commitDecision, keptChanging, maxAttempts } from "./commit-decision.ts";

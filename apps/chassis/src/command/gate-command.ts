@@ -1,6 +1,6 @@
 import { claimEvent } from "../inbox/claim-event.ts";
 import type { InboxKey } from "../inbox/inbox-event.ts";
-import type { SqlClient } from "../pbtable/sql-client.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
 import { keyReused } from "./key-reused.ts";
 
 /**

@@ -12,10 +12,8 @@ import type { PublishOptions } from "../outbox/publish-options.ts";
 import { createReader, type ReadonlyKysely } from "../pbtable/kysely.ts";
 import { versionOf } from "../pbtable/message-version.ts";
 import { printKey } from "../pbtable/seen-row.ts";
-import type { SqlClient } from "../pbtable/sql-client.ts";
 import { keyOf, keyValues, type TableKey } from "../pbtable/table-key.ts";
 import { TableReader } from "../pbtable/table-reader.ts";
-import { readsUntil } from "../pbtable/timed-reads.ts";
 import { methodKind, methodName } from "../schema/method.ts";
 import { tableOf } from "../schema/table/table.ts";
 import type {
@@ -29,6 +27,8 @@ import type {
 import { DecisionRecorder } from "../service/decision.ts";
 import type { Write } from "../service/write.ts";
 import type { Written } from "../service/written.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
+import { readsUntil } from "../sql/timed-reads.ts";
 import { type Runtime, requireMain } from "./runtime.ts";
 
 /** Who calls, and until when. */

@@ -7,10 +7,10 @@ import {
   type Registry,
 } from "@bufbuild/protobuf";
 import { printKey } from "../pbtable/seen-row.ts";
-import type { SqlClient } from "../pbtable/sql-client.ts";
 import { keyOf, keyValues, type TableKey } from "../pbtable/table-key.ts";
 import { type Expected, TableWriter } from "../pbtable/table-writer.ts";
 import type { Table } from "../schema/table/table.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
 import { nameOfRow, type RowName } from "./check-preconditions.ts";
 
 /** Rows that a transaction has made and unmade itself, by their names; not those that it has by Kysely. */

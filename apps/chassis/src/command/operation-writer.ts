@@ -1,13 +1,13 @@
 import { create, type MessageInitShape, type Registry } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
 import { type OperationRecord, OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
-import type { TransactionClient } from "../pbtable/open-transaction.ts";
 import type { StoredRow } from "../pbtable/table-reader.ts";
 import { TableWriter } from "../pbtable/table-writer.ts";
-import { sqlStateOf, translateDatabaseError } from "../pbtable/translate-error.ts";
 import { encodeJson } from "../schema/json/json.ts";
 import { printStorable } from "../schema/json/storable-json.ts";
 import { tableOf } from "../schema/table/table.ts";
+import type { TransactionClient } from "../sql/open-transaction.ts";
+import { sqlStateOf, translateDatabaseError } from "../sql/translate-error.ts";
 import { publishCallback } from "./callback-event.ts";
 
 type OperationSchema = typeof OperationRecordSchema;

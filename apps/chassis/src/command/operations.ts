@@ -9,9 +9,9 @@ import {
   OperationState,
 } from "../gen/quartet/v1/operation_pb.ts";
 import { type Problem, ProblemSchema } from "../gen/quartet/v1/problem_pb.ts";
-import type { SqlClient } from "../pbtable/sql-client.ts";
 import { TableReader } from "../pbtable/table-reader.ts";
 import { tableOf } from "../schema/table/table.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
 import type { KeptAnswer } from "./kept-answer.ts";
 import { keyReused } from "./key-reused.ts";
 import type { OperationWriter } from "./operation-writer.ts";

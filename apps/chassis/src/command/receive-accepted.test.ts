@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
 import type { OpenRuntime } from "../edge/open-runtime.ts";
 import { QuartetError } from "../error/quartet-error.ts";
-import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import { translateDatabaseError } from "../sql/translate-error.ts";
 import {
   acceptance,
   acceptedAgain,

@@ -1,9 +1,9 @@
 import { create, type DescMessage, type Message, type MessageInitShape } from "@bufbuild/protobuf";
 import { QuartetError } from "../error/quartet-error.ts";
 import { Stored } from "../pbtable/stored.ts";
-import { sqlStateOf } from "../pbtable/translate-error.ts";
 import { parsePosition } from "../position/position.ts";
 import type { DomainMethod } from "../service/domain.ts";
+import { sqlStateOf } from "../sql/translate-error.ts";
 import type { Answer } from "./answer.ts";
 import { type CallScope, createCallContext, createQueryContext } from "./handler-context.ts";
 import { type ReadOutcome, readAtPosition } from "./read-at-position.ts";

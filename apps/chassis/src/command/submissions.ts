@@ -4,10 +4,10 @@ import { requireTime } from "../error/require-time.ts";
 import { GroupQueue } from "../inbox/group-queue.ts";
 import { appendStatement, eventColumns, insertEventsSql } from "../outbox/append-events.ts";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
-import { statementLimitOf } from "../pbtable/open-pool.ts";
-import type { TransactionClient } from "../pbtable/open-transaction.ts";
-import { runCommit } from "../pbtable/run-commit.ts";
-import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import { statementLimitOf } from "../sql/open-pool.ts";
+import type { TransactionClient } from "../sql/open-transaction.ts";
+import { runCommit } from "../sql/run-commit.ts";
+import { translateDatabaseError } from "../sql/translate-error.ts";
 import { gateCommand, gateKeys } from "./gate-command.ts";
 
 /** An event that is published if no request with its operation's key came before. */

@@ -1,5 +1,5 @@
 import { QuartetError } from "../error/quartet-error.ts";
-import { sqlStateOf, translateDatabaseError } from "../pbtable/translate-error.ts";
+import { sqlStateOf, translateDatabaseError } from "../sql/translate-error.ts";
 
 const readOnlyTransaction = "25006";
 

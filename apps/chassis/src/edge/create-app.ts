@@ -3,7 +3,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import type { Runtime } from "../command/runtime.ts";
 import { toQuartetError } from "../error/problem.ts";
 import { QuartetError } from "../error/quartet-error.ts";
-import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import { translateDatabaseError } from "../sql/translate-error.ts";
 import type { WebhookSecret } from "../wire/webhook/webhook-signature.ts";
 import { createConnectHandler } from "./connect-routes.ts";
 import { defaultTimeoutMs } from "./deadline.ts";

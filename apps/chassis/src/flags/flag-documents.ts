@@ -1,11 +1,11 @@
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import type { Pool } from "pg";
 import { type FlagDocument, FlagDocumentSchema } from "../gen/quartet/v1/flags_pb.ts";
-import { runTransaction } from "../pbtable/run-transaction.ts";
 import { TableReader } from "../pbtable/table-reader.ts";
 import { TableWriter } from "../pbtable/table-writer.ts";
 import { systemRegistry } from "../schema/system-registry.ts";
 import { tableOf } from "../schema/table/table.ts";
+import { runTransaction } from "../sql/run-transaction.ts";
 import { flagDocumentName } from "./table-flags.ts";
 
 /** The flag definitions that a main database holds, and who wrote them when. */

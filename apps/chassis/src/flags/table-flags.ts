@@ -1,4 +1,4 @@
-import type { SqlClient } from "../pbtable/sql-client.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
 import { type FlagSource, unchanged } from "./flag-source.ts";
 
 /** The row of `quartet.flag_document` that is read. */

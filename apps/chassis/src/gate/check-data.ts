@@ -1,12 +1,12 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import { DeadLetterSchema, SubscriptionSchema } from "../gen/quartet/v1/subscription_pb.ts";
-import { openPool } from "../pbtable/open-pool.ts";
-import { translateDatabaseError } from "../pbtable/translate-error.ts";
 import { isJsonMap } from "../schema/json/json-map.ts";
 import { systemTables } from "../schema/system-tables.ts";
 import { type Table, tableOf } from "../schema/table/table.ts";
 import type { Domain } from "../service/domain.ts";
+import { openPool } from "../sql/open-pool.ts";
+import { translateDatabaseError } from "../sql/translate-error.ts";
 import { type DatabaseName, type DataFinding, FindingBook } from "./data/finding-book.ts";
 import { KnownTypes } from "./data/known-types.ts";
 import { type CheckedTable, runTableCheck, type TableCheck } from "./data/table-check.ts";

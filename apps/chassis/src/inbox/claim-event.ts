@@ -1,4 +1,4 @@
-import type { SqlClient } from "../pbtable/sql-client.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
 
 /**
  * Claims an event for a consumer in the caller's transaction. Of two concurrent claims the second waits for the

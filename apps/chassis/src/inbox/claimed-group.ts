@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from "pg";
 import { toQuartetError } from "../error/problem.ts";
 import { QuartetError } from "../error/quartet-error.ts";
-import { runBegunTransaction } from "../pbtable/run-transaction.ts";
+import { runBegunTransaction } from "../sql/run-transaction.ts";
 import type { ClaimStatement } from "./begin-with-claims.ts";
 import type { EventOutcome } from "./event-outcome.ts";
 import type { InboxEvent, InboxKey } from "./inbox-event.ts";

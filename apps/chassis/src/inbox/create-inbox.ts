@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { toQuartetError } from "../error/problem.ts";
-import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import { translateDatabaseError } from "../sql/translate-error.ts";
 import { sendProblem } from "../wire/http/send-problem.ts";
 import { Admission } from "./admission.ts";
 import { ClaimStatement } from "./begin-with-claims.ts";

@@ -1,5 +1,5 @@
 import { toQuartetError } from "../error/problem.ts";
-import { translateDatabaseError } from "../pbtable/translate-error.ts";
+import { translateDatabaseError } from "../sql/translate-error.ts";
 import type { EventOutcome } from "./event-outcome.ts";
 
 /**

@@ -2,7 +2,7 @@ import { Pool } from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { pollUntil } from "../cluster/postgres/poll-until.ts";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
-import { socketOf } from "../pbtable/client-socket.ts";
+import { socketOf } from "../sql/client-socket.ts";
 import { createInbox, type InboxHandler } from "./create-inbox.ts";
 import type { InboxEvent } from "./inbox-event.ts";
 import type { InboxOptions } from "./inbox-options.ts";

@@ -1,5 +1,5 @@
 import type { PoolClient } from "pg";
-import { socketOf } from "../pbtable/client-socket.ts";
+import { socketOf } from "../sql/client-socket.ts";
 import type { InboxEvent } from "./inbox-event.ts";
 
 type Handler = (tx: PoolClient, event: InboxEvent) => Promise<void>;

@@ -1,6 +1,6 @@
 import { Client, type PoolClient } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
-import { socketOf } from "../pbtable/client-socket.ts";
+import { socketOf } from "../sql/client-socket.ts";
 
 /**
  * Waits for a handler for a limited time. One that does not end loses its connection: what it may still send goes

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
-import { runTransaction } from "../pbtable/run-transaction.ts";
+import { runTransaction } from "../sql/run-transaction.ts";
 import { appendEvents } from "./append-events.ts";
 import { createEventId, deriveEventId } from "./event-id.ts";
 import { createOutboxPublicationSql, outboxPublication, outboxSql } from "./outbox-ddl.ts";

@@ -1,4 +1,4 @@
-import type { SqlClient, Statement } from "../pbtable/sql-client.ts";
+import type { SqlClient, Statement } from "../sql/sql-client.ts";
 import type { OutboxEvent } from "./outbox-event.ts";
 
 /** Inserts events, given as {@link eventColumns}. */

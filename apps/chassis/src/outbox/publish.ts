@@ -1,9 +1,9 @@
 import { create, type DescMessage, type Message, type MessageInitShape } from "@bufbuild/protobuf";
-import type { SqlClient } from "../pbtable/sql-client.ts";
 import { aggregateTypeOf, declaredKeyOf } from "../schema/event.ts";
 import { encodeJson } from "../schema/json/json.ts";
 import { printStorable } from "../schema/json/storable-json.ts";
 import { systemRegistry } from "../schema/system-registry.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
 import { appendEvents } from "./append-events.ts";
 import { createEventId, deriveEventId } from "./event-id.ts";
 import type { OutboxEvent } from "./outbox-event.ts";

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "vites
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
 import { tableOf } from "../schema/table/table.ts";
 import { PairSchema, testRegistry } from "../schema/test-schema.ts";
+import { runTransaction } from "../sql/run-transaction.ts";
 import { createReader, createTransactionKysely, type ReadonlyKysely } from "./kysely.ts";
-import { runTransaction } from "./run-transaction.ts";
 import { TableReader } from "./table-reader.ts";
 import type { PbRow } from "./table-types.ts";
 import { createTables, LooseWriter } from "./test-table.ts";

@@ -1,12 +1,12 @@
 import { Kysely, PostgresDialect } from "kysely";
 import type { Pool, PoolClient } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
-import { statementLimitOf } from "./open-pool.ts";
-import type { SqlClient } from "./sql-client.ts";
-import { StatementNames } from "./statement-names.ts";
+import { statementLimitOf } from "../sql/open-pool.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
+import { StatementNames } from "../sql/statement-names.ts";
+import { queryUntil } from "../sql/timed-reads.ts";
+import { sqlStateOf } from "../sql/translate-error.ts";
 import type { TableTypes } from "./table-types.ts";
-import { queryUntil } from "./timed-reads.ts";
-import { sqlStateOf } from "./translate-error.ts";
 
 /** The part of Kysely that cannot write, by type. What a login may write is the database's to say. */
 export type ReadonlyKysely = Pick<Kysely<TableTypes>, "selectFrom" | "with" | "withRecursive" | "fn">;

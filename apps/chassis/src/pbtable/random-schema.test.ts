@@ -8,7 +8,7 @@ import { tableOf } from "../schema/table/table.ts";
 import { arbitraryMessage } from "../schema/test-arbitrary.ts";
 import { arbitraryTable, buildTable, type RandomTable } from "../schema/test-random-file.ts";
 import { type LooseMessage, make } from "../schema/test-schema.ts";
-import type { SqlClient } from "./sql-client.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
 import { createIndexSql, createTableSql } from "./table-ddl.ts";
 import { keyOf } from "./table-key.ts";
 import { TableWriter } from "./table-writer.ts";

@@ -4,8 +4,8 @@ import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-da
 import type { OperationRecordSchema } from "../gen/quartet/v1/operation_pb.ts";
 import { tableOf } from "../schema/table/table.ts";
 import { EverythingSchema, PairSchema, testRegistry } from "../schema/test-schema.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
 import type { RowChanges } from "./row-changes.ts";
-import type { SqlClient } from "./sql-client.ts";
 import { TableWriter } from "./table-writer.ts";
 import { createTables, storedRow } from "./test-table.ts";
 

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
 import { tableOf } from "../schema/table/table.ts";
 import { EverythingSchema, type LooseMessage, testRegistry } from "../schema/test-schema.ts";
-import { runTransaction } from "./run-transaction.ts";
-import type { SqlClient } from "./sql-client.ts";
+import { runTransaction } from "../sql/run-transaction.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
 import { TableWriter } from "./table-writer.ts";
 import { createTables, storedRow } from "./test-table.ts";
 

@@ -1,9 +1,9 @@
 import { quoteIdentifier } from "../schema/identifier.ts";
 import type { Table } from "../schema/table/table.ts";
-import type { SqlClient, Statement } from "./sql-client.ts";
-import { nameOf } from "./statement-names.ts";
+import type { SqlClient, Statement } from "../sql/sql-client.ts";
+import { nameOf } from "../sql/statement-names.ts";
+import { translateDatabaseError } from "../sql/translate-error.ts";
 import type { NamedText } from "./table-statements.ts";
-import { translateDatabaseError } from "./translate-error.ts";
 
 /** Which row it was that somebody saw under a key. */
 export interface RowVersion {

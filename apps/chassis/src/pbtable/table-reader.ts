@@ -3,6 +3,8 @@ import type { QueryResult, QueryResultRow } from "pg";
 import { decodePlain } from "../schema/json/decode-plain.ts";
 import { decodeStoredJson } from "../schema/json/json.ts";
 import type { Table } from "../schema/table/table.ts";
+import type { SqlClient, Statement } from "../sql/sql-client.ts";
+import { translateDatabaseError } from "../sql/translate-error.ts";
 import { TableHistory } from "./history/table-history.ts";
 import {
   describeScan,
@@ -26,11 +28,9 @@ import {
   toRowVersion,
   statementsOf as versionStatementsOf,
 } from "./seen-row.ts";
-import type { SqlClient, Statement } from "./sql-client.ts";
 import { Stored } from "./stored.ts";
 import { keyValues, type TableKey } from "./table-key.ts";
 import { statementsOf } from "./table-statements.ts";
-import { translateDatabaseError } from "./translate-error.ts";
 
 /** A stored row as text and version. */
 export interface StoredRow {

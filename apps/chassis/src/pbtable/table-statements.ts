@@ -1,6 +1,6 @@
 import { fitsIdentifier, quoteIdentifier } from "../schema/identifier.ts";
 import type { Table } from "../schema/table/table.ts";
-import { type MaybeNamed, nameOf, StatementNames } from "./statement-names.ts";
+import { type MaybeNamed, nameOf, StatementNames } from "../sql/statement-names.ts";
 
 /**
  * The statements of one pbtable, built once and run as named statements. `$1` and on are the key's values, in order;

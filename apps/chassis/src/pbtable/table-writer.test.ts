@@ -10,7 +10,7 @@ import {
   make,
   PairSchema,
 } from "../schema/test-schema.ts";
-import { runTransaction } from "./run-transaction.ts";
+import { runTransaction } from "../sql/run-transaction.ts";
 import { createTables, LooseWriter, storedRow } from "./test-table.ts";
 
 let database: TestDatabase;

@@ -9,6 +9,7 @@ import {
 import { QuartetError } from "../error/quartet-error.ts";
 import { encodeJson } from "../schema/json/json.ts";
 import { printStorable } from "../schema/json/storable-json.ts";
+import type { Statement } from "../sql/sql-client.ts";
 import { draftRow } from "./merge/row-draft.ts";
 import { noteVersion } from "./message-version.ts";
 import {
@@ -20,7 +21,6 @@ import {
   readChanges,
 } from "./row-changes.ts";
 import { chunkRows } from "./row-chunks.ts";
-import type { Statement } from "./sql-client.ts";
 import { formatKey, keyOf, keyValues, type TableKey } from "./table-key.ts";
 import { type StoredRow, TableReader } from "./table-reader.ts";
 import { type NamedText, statementsOf } from "./table-statements.ts";

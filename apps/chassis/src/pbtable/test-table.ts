@@ -2,7 +2,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import type { TestDatabase } from "../cluster/postgres/test-database.ts";
 import { tableOf } from "../schema/table/table.ts";
 import { type LooseMessage, testRegistry } from "../schema/test-schema.ts";
-import type { SqlClient } from "./sql-client.ts";
+import type { SqlClient } from "../sql/sql-client.ts";
 import { createIndexSql, createTableSql } from "./table-ddl.ts";
 import { TableWriter } from "./table-writer.ts";
 

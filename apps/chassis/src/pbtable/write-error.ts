@@ -4,7 +4,7 @@ import { QuartetError } from "../error/quartet-error.ts";
 import { isJsonMap, own } from "../schema/json/json-map.ts";
 import type { Column } from "../schema/table/column.ts";
 import type { Table } from "../schema/table/table.ts";
-import { translateDatabaseError } from "./translate-error.ts";
+import { translateDatabaseError } from "../sql/translate-error.ts";
 
 /** SQLSTATE unique_violation. */
 const uniqueViolation = "23505";

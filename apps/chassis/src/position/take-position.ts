@@ -1,5 +1,5 @@
 import type { Pool, QueryResult } from "pg";
-import type { Statement } from "../pbtable/sql-client.ts";
+import type { Statement } from "../sql/sql-client.ts";
 import { formatPosition, parseWalLocation } from "./position.ts";
 import { locationSql, timelineSql } from "./server-state.ts";
 import { systemIdOf } from "./system-id.ts";

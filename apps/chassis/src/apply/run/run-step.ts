@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { DatabaseError, type QueryResult } from "pg";
 import { QuartetError } from "../../error/quartet-error.ts";
-import { sqlStateOf } from "../../pbtable/translate-error.ts";
+import { sqlStateOf } from "../../sql/translate-error.ts";
 import { formatStepSql, lockTimeoutMs, type Step, type StepReport, statementsOf } from "../step.ts";
 import { type IndexProgress, watchIndexProgress } from "./index-progress.ts";
 import type { LockBudget } from "./lock-budget.ts";

@@ -1,6 +1,6 @@
 import { QuartetError } from "../../error/quartet-error.ts";
-import { translateDatabaseError } from "../../pbtable/translate-error.ts";
 import { describeFault } from "../../relay/doctor/describe-fault.ts";
+import { translateDatabaseError } from "../../sql/translate-error.ts";
 
 /** An error of a command that operates a deployment: what is wrong with a database or the login is told with what mends it. */
 export function explainFault(error: unknown): unknown {

@@ -1,5 +1,5 @@
 import type { Pool } from "pg";
-import { openPool } from "../../pbtable/open-pool.ts";
+import { openPool } from "../../sql/open-pool.ts";
 
 /** A connection for whoever looks at the flags of a main database, or changes them. */
 export function openFlagsPool(url: string): Pool {

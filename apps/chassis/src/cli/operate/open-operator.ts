@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import type { Pool } from "pg";
-import { openPool } from "../../pbtable/open-pool.ts";
 import {
   createDeadLettersService,
   type DeadLettersHandlers,
@@ -12,6 +11,7 @@ import {
 } from "../../relay/admin/subscriptions-service.ts";
 import { openPostgresLog } from "../../relay/log/postgres-log.ts";
 import { declareSubscriptions } from "../../relay/subscription/declare-subscriptions.ts";
+import { openPool } from "../../sql/open-pool.ts";
 import { loadDomain } from "../load-domain.ts";
 import { projectOf } from "../project-option.ts";
 import { runUntilStopped } from "../run-until-stopped.ts";

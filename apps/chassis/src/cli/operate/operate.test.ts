@@ -8,11 +8,11 @@ import { createTestLogin, testDomain } from "../../apply/test-domain.ts";
 import { openTestDatabase, type TestDatabase } from "../../cluster/postgres/test-database.ts";
 import { openTestFolder } from "../../cluster/postgres/test-folder.ts";
 import { DeadLetterSchema } from "../../gen/quartet/v1/subscription_pb.ts";
-import { runTransaction } from "../../pbtable/run-transaction.ts";
 import { TableWriter } from "../../pbtable/table-writer.ts";
 import { fillLog } from "../../relay/subscription/test-log.ts";
 import { systemRegistry } from "../../schema/system-registry.ts";
 import { tableOf } from "../../schema/table/table.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import { main } from "../main.ts";
 
 const stack = new AsyncDisposableStack();

@@ -3,7 +3,7 @@ import type { Pool } from "pg";
 import { readDevState } from "../../cluster/dev-state.ts";
 import { QuartetError } from "../../error/quartet-error.ts";
 import { rootReason } from "../../error/root-reason.ts";
-import { sqlStateOf, translateDatabaseError } from "../../pbtable/translate-error.ts";
+import { sqlStateOf, translateDatabaseError } from "../../sql/translate-error.ts";
 import { parseEnvironment } from "../environment.ts";
 import { projectOf } from "../project-option.ts";
 import { openFlagsPool } from "./open-flags-pool.ts";

@@ -1,5 +1,5 @@
 import { Client, type Pool, type QueryResultRow } from "pg";
-import { openPool } from "../../pbtable/open-pool.ts";
+import { openPool } from "../../sql/open-pool.ts";
 import { type LocalPostgres, openLocalPostgres } from "./open-local-postgres.ts";
 import { queryServer } from "./query-server.ts";
 import { openTestFolder } from "./test-folder.ts";

@@ -7,9 +7,9 @@ import {
   SagaStatus,
 } from "../../gen/quartet/v1/saga_pb.ts";
 import { publish } from "../../outbox/publish.ts";
-import type { SqlClient } from "../../pbtable/sql-client.ts";
 import { TableReader } from "../../pbtable/table-reader.ts";
 import { tableOf } from "../../schema/table/table.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 
 /** Which runs of sagas. */
 export interface SagaChoice {

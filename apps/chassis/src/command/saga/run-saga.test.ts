@@ -8,7 +8,6 @@ import { inboxSql } from "../../inbox/inbox-ddl.ts";
 import { createEventId } from "../../outbox/event-id.ts";
 import { createKeptTables } from "../../pbtable/history/test-history.ts";
 import { createTableSql } from "../../pbtable/table-ddl.ts";
-import { translateDatabaseError } from "../../pbtable/translate-error.ts";
 import { systemTables } from "../../schema/system-tables.ts";
 import { type LooseMessage, make } from "../../schema/test-schema.ts";
 import { defineDomain } from "../../service/domain.ts";
@@ -25,6 +24,7 @@ import {
   tripFile,
 } from "../../service/saga/test-saga.ts";
 import { write } from "../../service/write.ts";
+import { translateDatabaseError } from "../../sql/translate-error.ts";
 import { receiveEvent } from "../receive-event.ts";
 import type { ReceivedEvent } from "../received-event.ts";
 

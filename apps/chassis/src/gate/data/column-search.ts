@@ -1,7 +1,7 @@
 import type { Pool } from "pg";
-import { sqlStateOf } from "../../pbtable/translate-error.ts";
 import { quoteIdentifier } from "../../schema/identifier.ts";
 import type { Column } from "../../schema/table/column.ts";
+import { sqlStateOf } from "../../sql/translate-error.ts";
 import { queryAgain } from "./query-again.ts";
 import type { StoredRow } from "./read-rows.ts";
 import type { KeyColumn, StoredTable } from "./stored-table.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Pool, QueryResult, QueryResultRow } from "pg";
-import { sqlStateOf } from "../../pbtable/translate-error.ts";
+import { sqlStateOf } from "../../sql/translate-error.ts";
 
 /** What a replica says of a query that was in the way of what it has to replay. */
 const recoveryConflict = "40001";

@@ -1,6 +1,6 @@
 import { quoteIdentifier, quoteLiteral } from "../../schema/identifier.ts";
 import type { Table } from "../../schema/table/table.ts";
-import type { Statement } from "../sql-client.ts";
+import type { Statement } from "../../sql/sql-client.ts";
 import { nameStatement } from "../table-statements.ts";
 import { historyNames } from "./history-names.ts";
 

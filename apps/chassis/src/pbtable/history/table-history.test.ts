@@ -6,7 +6,7 @@ import { openTestDatabase, type TestDatabase, testPassword } from "../../cluster
 import { QuartetError } from "../../error/quartet-error.ts";
 import { tableOf } from "../../schema/table/table.ts";
 import { type LooseMessage, make } from "../../schema/test-schema.ts";
-import { runTransaction } from "../run-transaction.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import { TableReader } from "../table-reader.ts";
 import { TableWriter } from "../table-writer.ts";
 import { TableHistory } from "./table-history.ts";

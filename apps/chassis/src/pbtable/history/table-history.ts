@@ -9,11 +9,11 @@ import { type Timestamp, TimestampSchema, timestampFromDate } from "@bufbuild/pr
 import { QuartetError } from "../../error/quartet-error.ts";
 import { decodeStoredJson } from "../../schema/json/json.ts";
 import type { Table } from "../../schema/table/table.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
+import { translateDatabaseError } from "../../sql/translate-error.ts";
 import { type Page, readPageSize } from "../list/list-rows.ts";
 import { formatPageToken, parsePageToken } from "../list/page-token.ts";
-import type { SqlClient } from "../sql-client.ts";
 import { keyValues, type TableKey } from "../table-key.ts";
-import { translateDatabaseError } from "../translate-error.ts";
 import { type HistoryStatements, historyStatementsOf } from "./history-statements.ts";
 
 /** What one change did to a row's JSON, by top-level keys, or what undoes it. */

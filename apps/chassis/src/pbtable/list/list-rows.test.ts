@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../../cluster/postgres/test-database.ts";
 import type { LooseMessage } from "../../schema/test-schema.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import { ParcelSchema, parcelWriter } from "../merge/test-parcel.ts";
-import { runTransaction } from "../run-transaction.ts";
 import type { TableWriter } from "../table-writer.ts";
 import { createTables } from "../test-table.ts";
 

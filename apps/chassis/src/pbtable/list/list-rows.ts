@@ -2,7 +2,7 @@ import type { DescMessage, MessageShape, Registry } from "@bufbuild/protobuf";
 import { QuartetError } from "../../error/quartet-error.ts";
 import { quoteIdentifier } from "../../schema/identifier.ts";
 import type { Table } from "../../schema/table/table.ts";
-import type { Statement } from "../sql-client.ts";
+import type { Statement } from "../../sql/sql-client.ts";
 import { nameStatement } from "../table-statements.ts";
 import { Bindings } from "./bindings.ts";
 import type { Filter } from "./filter.ts";

@@ -4,8 +4,8 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../../cluster/postgres/test-database.ts";
 import type { LooseMessage } from "../../schema/test-schema.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import { ParcelSchema, parcelWriter } from "../merge/test-parcel.ts";
-import type { SqlClient } from "../sql-client.ts";
 import type { TableWriter } from "../table-writer.ts";
 import { createTables } from "../test-table.ts";
 

@@ -9,7 +9,7 @@ import { FieldOptionsSchema } from "@bufbuild/protobuf/wkt";
 import { ColumnOptionsSchema, column, IndexKind } from "../../gen/quartet/v1/options_pb.ts";
 import { tableOf } from "../../schema/table/table.ts";
 import { buildTestFile, testImports } from "../../schema/test-file.ts";
-import type { SqlClient } from "../sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import { TableWriter } from "../table-writer.ts";
 
 const file = buildTestFile("parcel/v1/parcel", {

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../../cluster/postgres/test-database.ts";
 import { QuartetError } from "../../error/quartet-error.ts";
 import type { LooseMessage } from "../../schema/test-schema.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import { createTransactionKysely } from "../kysely.ts";
 import { ParcelSchema, parcelWriter } from "../merge/test-parcel.ts";
-import { runTransaction } from "../run-transaction.ts";
 import type { TableWriter } from "../table-writer.ts";
 import { createViews } from "./test-view.ts";
 

@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../../cluster/postgres/test-database.ts";
 import { CounterSchema } from "../../schema/test-schema.ts";
-import { runTransaction } from "../run-transaction.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import { createViews, faultOf } from "./test-view.ts";
 
 let database: TestDatabase;

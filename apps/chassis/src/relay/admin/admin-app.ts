@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { sendProblem } from "../../edge/send-problem.ts";
 import { toQuartetError } from "../../error/problem.ts";
 import { QuartetError } from "../../error/quartet-error.ts";
-import { translateDatabaseError } from "../../pbtable/translate-error.ts";
+import { translateDatabaseError } from "../../sql/translate-error.ts";
 import { requireAdmin } from "../../wire/http/admin-token.ts";
 import { type AdminRoutes, type AdminService, answerAdmin, createAdminRoutes } from "./admin-service.ts";
 import type { RelayMetrics } from "./relay-metrics.ts";

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { Pool } from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openTestServer, type TestDatabase, type TestServer } from "../../cluster/postgres/test-database.ts";
-import { openPool } from "../../pbtable/open-pool.ts";
+import { openPool } from "../../sql/open-pool.ts";
 import { repairReasons } from "./repair-reason.ts";
 import type { OutboxSource } from "./run-capture.ts";
 import { applyTestSchema, expectWhole, publish, runSql, startCapture } from "./test-capture.ts";

@@ -1,4 +1,4 @@
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import type { PushAnswer, PushOutcome } from "../push/push-outcome.ts";
 
 /** One push of one event, as `delivery_attempt` keeps it. */

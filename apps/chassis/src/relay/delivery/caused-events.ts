@@ -1,4 +1,4 @@
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import type { LogEvent } from "../log/log-event.ts";
 import { type LogRow, toLogEvent } from "../log/log-row.ts";
 

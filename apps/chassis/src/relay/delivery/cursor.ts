@@ -1,5 +1,5 @@
 import { QuartetError } from "../../error/quartet-error.ts";
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import { type AttemptRecord, attemptValues, insertAttemptsSql } from "./attempts.ts";
 
 /** Who may store what a subscription's delivery comes to: the holder of its lease with this epoch. */

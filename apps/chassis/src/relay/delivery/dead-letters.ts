@@ -3,10 +3,10 @@ import { QuartetError } from "../../error/quartet-error.ts";
 import { type DeadLetter, DeadLetterSchema } from "../../gen/quartet/v1/subscription_pb.ts";
 import type { Filter } from "../../pbtable/list/filter.ts";
 import type { Page } from "../../pbtable/list/list-rows.ts";
-import type { SqlClient } from "../../pbtable/sql-client.ts";
 import { TableReader } from "../../pbtable/table-reader.ts";
 import { systemRegistry } from "../../schema/system-registry.ts";
 import { tableOf } from "../../schema/table/table.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 
 /** Which dead letters: all that every given member holds for. */
 export interface DeadLetterFilter {

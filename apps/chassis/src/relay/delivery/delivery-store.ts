@@ -1,5 +1,5 @@
 import { QuartetError } from "../../error/quartet-error.ts";
-import { runTransaction } from "../../pbtable/run-transaction.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import type { PushFailure } from "../push/push-outcome.ts";
 import { subscriptionWriter } from "../subscription/subscription-table.ts";
 import type { AttemptRecord } from "./attempts.ts";

@@ -1,4 +1,4 @@
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import type { PushFailure } from "../push/push-outcome.ts";
 import { type AttemptRecord, attemptValues, insertAttemptsSql, storableText } from "./attempts.ts";
 import { type CursorFence, fenceSql, requireRow } from "./cursor.ts";

@@ -7,8 +7,8 @@ import {
   EventDeliverySchema,
 } from "../../gen/quartet/v1/relay_admin_pb.ts";
 import type { DeadLetter, Subscription } from "../../gen/quartet/v1/subscription_pb.ts";
-import type { SqlClient } from "../../pbtable/sql-client.ts";
 import { systemRegistry } from "../../schema/system-registry.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import type { LogEvent } from "../log/log-event.ts";
 import { compileMatcher } from "../subscription/match-event.ts";
 import { readSubscriptionRows } from "../subscription/subscription-rows.ts";

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool, PoolClient } from "pg";
 import { QuartetError } from "../../error/quartet-error.ts";
 import type { DeadLetter } from "../../gen/quartet/v1/subscription_pb.ts";
-import { runTransaction } from "../../pbtable/run-transaction.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import { subscriptionReader } from "../subscription/subscription-table.ts";
 import { type DeadLetterSelection, selectLetters } from "./dead-letters.ts";
 import { type LaneOrder, laneSql, planDelivery } from "./delivery-plan.ts";

@@ -1,5 +1,5 @@
 import type { Subscription } from "../../gen/quartet/v1/subscription_pb.ts";
-import { runTransaction } from "../../pbtable/run-transaction.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import type { Lease } from "../lease/lease.ts";
 import type { PushTarget } from "../push/push-target.ts";
 import { removeSubscription } from "../subscription/delete-subscription.ts";

@@ -2,7 +2,7 @@ import type { PoolClient } from "pg";
 import { claimEvent } from "../../inbox/claim-event.ts";
 import { appendEvents } from "../../outbox/append-events.ts";
 import type { OutboxEvent } from "../../outbox/outbox-event.ts";
-import { runTransaction } from "../../pbtable/run-transaction.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import type { PushFailure } from "../push/push-outcome.ts";
 import type { AttemptRecord } from "./attempts.ts";
 import { type Burial, buryEvents } from "./bury-event.ts";

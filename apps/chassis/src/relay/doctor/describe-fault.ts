@@ -1,6 +1,6 @@
 import { QuartetError } from "../../error/quartet-error.ts";
 import { rootReason } from "../../error/root-reason.ts";
-import { sqlStateOf, translateDatabaseError } from "../../pbtable/translate-error.ts";
+import { sqlStateOf, translateDatabaseError } from "../../sql/translate-error.ts";
 
 /** Why a database of a deployment could not be worked with, for whoever operates it. */
 export interface DeploymentFault {

@@ -1,4 +1,4 @@
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import type { RetentionSettings } from "./retention-settings.ts";
 
 /** Begins the next segment of the log when the newest is full. Returns its number, or undefined. */

@@ -1,4 +1,4 @@
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import type { RetentionSettings } from "./retention-settings.ts";
 
 /** Up to where an outbox is in the log. */

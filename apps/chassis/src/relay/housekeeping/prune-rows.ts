@@ -1,4 +1,4 @@
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 
 /** A statement of so many rows takes some ten milliseconds. */
 const batchRows = 5_000;

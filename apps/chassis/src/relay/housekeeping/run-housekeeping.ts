@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import { openPool } from "../../pbtable/open-pool.ts";
+import { openPool } from "../../sql/open-pool.ts";
 import type { EventLog } from "../log/event-log.ts";
 import { dropSegment, readLogAge, rotateLog } from "./keep-log.ts";
 import { dropMonth, prepareMonths, readCaptured } from "./keep-outbox.ts";

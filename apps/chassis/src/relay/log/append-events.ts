@@ -1,4 +1,4 @@
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import { formatLsn } from "../replication/lsn.ts";
 import { encodeTextArray, encodeTimeArray, encodeUuidArray } from "./binary-array.ts";
 import type { CapturePoint, LogBatch } from "./event-log.ts";

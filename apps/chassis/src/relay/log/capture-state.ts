@@ -1,6 +1,6 @@
 import type { QueryResult } from "pg";
 import { QuartetError } from "../../error/quartet-error.ts";
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import { formatLsn, type Lsn, parseLsn } from "../replication/lsn.ts";
 import type { CapturePoint, CaptureState, RepairEnd, SourceFence } from "./event-log.ts";
 import type { TakenSource } from "./taken-sources.ts";

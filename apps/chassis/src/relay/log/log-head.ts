@@ -1,4 +1,4 @@
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import type { LogEvent } from "./log-event.ts";
 import { LogTail } from "./log-tail.ts";
 import { readTable } from "./read-log.ts";

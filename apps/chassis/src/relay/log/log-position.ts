@@ -1,5 +1,5 @@
 import { QuartetError } from "../../error/quartet-error.ts";
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 
 /** How far clocks of databases may be apart. */
 const clockSlackMinutes = 5;

@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import { QuartetError } from "../../error/quartet-error.ts";
-import { translateDatabaseError } from "../../pbtable/translate-error.ts";
+import { translateDatabaseError } from "../../sql/translate-error.ts";
 import { type Lsn, zeroLsn } from "../replication/lsn.ts";
 import { AppendAnnouncer } from "./append-announcer.ts";
 import { appendCheckedEvents, appendNewEvents } from "./append-events.ts";

@@ -1,5 +1,5 @@
 import { QuartetError } from "../../error/quartet-error.ts";
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import type { LogPage, LogQuery } from "./event-log.ts";
 import type { LogEvent } from "./log-event.ts";
 import { type LogRow, logColumns, toLogEvent } from "./log-row.ts";

@@ -1,4 +1,4 @@
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 
 /** What a release did. */
 export interface Release {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import type { AppendAnnouncer } from "./append-announcer.ts";
 import { runAppendListener } from "./listen-appends.ts";
 import type { LogHead } from "./log-head.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
-import { socketOf } from "../../pbtable/client-socket.ts";
+import { socketOf } from "../../sql/client-socket.ts";
 
 const goodbyeTimeoutMs = 2_000;
 

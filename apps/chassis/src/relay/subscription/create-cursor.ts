@@ -1,4 +1,4 @@
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import { nextEpochSql } from "../lease/lease-ddl.ts";
 
 /**

@@ -3,7 +3,7 @@ import { timestampNow } from "@bufbuild/protobuf/wkt";
 import type { Pool, PoolClient } from "pg";
 import { QuartetError } from "../../error/quartet-error.ts";
 import { type Subscription, SubscriptionSchema } from "../../gen/quartet/v1/subscription_pb.ts";
-import { runTransaction } from "../../pbtable/run-transaction.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import { checkName, checkSubscription } from "./check-subscription.ts";
 import { createCursor } from "./create-cursor.ts";
 import { findStart, type LogEnds, type SubscriptionStart } from "./start-sequence.ts";

@@ -7,9 +7,9 @@ import { CommandAcceptedSchema, CommandFailedSchema, IntentSchema } from "../../
 import * as options from "../../gen/quartet/v1/options_pb.ts";
 import { StartAt } from "../../gen/quartet/v1/options_pb.ts";
 import { type Subscription, SubscriptionSchema } from "../../gen/quartet/v1/subscription_pb.ts";
-import { runTransaction } from "../../pbtable/run-transaction.ts";
 import type { Domain } from "../../service/domain.ts";
 import { eventTypesOf, type Reaction } from "../../service/reaction.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import { callbackEndpoint } from "../callback/callback-endpoint.ts";
 import { createCursor } from "./create-cursor.ts";
 import { findStart, type LogEnds } from "./start-sequence.ts";

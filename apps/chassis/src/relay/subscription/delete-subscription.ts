@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from "pg";
-import { runTransaction } from "../../pbtable/run-transaction.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import {
   refuseDeclared,
   requireSubscription,

@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import type { Subscription } from "../../gen/quartet/v1/subscription_pb.ts";
-import { runTransaction } from "../../pbtable/run-transaction.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import { lockSubscription, subscriptionWriter } from "./subscription-table.ts";
 
 const longestReason = 1_000;

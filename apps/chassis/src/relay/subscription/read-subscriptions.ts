@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type SubscriptionState, SubscriptionStateSchema } from "../../gen/quartet/v1/relay_admin_pb.ts";
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import { requireSubscription, subscriptionReader } from "./subscription-table.ts";
 
 interface StateRow {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Pool } from "pg";
 import { QuartetError } from "../../error/quartet-error.ts";
 import type { Subscription } from "../../gen/quartet/v1/subscription_pb.ts";
-import { runTransaction } from "../../pbtable/run-transaction.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import { checkRate } from "./check-subscription.ts";
 import { insertSubscription } from "./create-subscription.ts";
 import { findStart, type LogEnds, type SubscriptionStart } from "./start-sequence.ts";

@@ -8,7 +8,7 @@ import {
   SecretSeedSchema,
   type Subscription,
 } from "../../gen/quartet/v1/subscription_pb.ts";
-import { runTransaction } from "../../pbtable/run-transaction.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import { refuseFaults } from "./subscription-fault.ts";
 import { lockSubscription, subscriptionWriter } from "./subscription-table.ts";
 

@@ -1,5 +1,5 @@
 import type { Subscription } from "../../gen/quartet/v1/subscription_pb.ts";
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import { subscriptionReader } from "./subscription-table.ts";
 
 /** A subscription as it was last read. */

@@ -1,11 +1,11 @@
 import type { PoolClient } from "pg";
 import { QuartetError } from "../../error/quartet-error.ts";
 import { type Subscription, SubscriptionSchema } from "../../gen/quartet/v1/subscription_pb.ts";
-import type { SqlClient } from "../../pbtable/sql-client.ts";
 import { TableReader } from "../../pbtable/table-reader.ts";
 import { TableWriter } from "../../pbtable/table-writer.ts";
 import { systemRegistry } from "../../schema/system-registry.ts";
 import { tableOf } from "../../schema/table/table.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 
 const table = tableOf(SubscriptionSchema);
 

@@ -4,7 +4,7 @@ import type { Pool } from "pg";
 import { systemSubscriptions } from "../../command/received-event.ts";
 import { QuartetError } from "../../error/quartet-error.ts";
 import { type Subscription, SubscriptionSchema } from "../../gen/quartet/v1/subscription_pb.ts";
-import { runTransaction } from "../../pbtable/run-transaction.ts";
+import { runTransaction } from "../../sql/run-transaction.ts";
 import { checkSubscription } from "./check-subscription.ts";
 import { lockSubscription, refuseDeclared, subscriptionWriter } from "./subscription-table.ts";
 

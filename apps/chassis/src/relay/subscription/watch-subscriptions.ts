@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Subscription } from "../../gen/quartet/v1/subscription_pb.ts";
-import type { SqlClient } from "../../pbtable/sql-client.ts";
+import type { SqlClient } from "../../sql/sql-client.ts";
 import { readSubscriptionRow, readSubscriptionRows, type SubscriptionRow } from "./subscription-rows.ts";
 
 /** A subscription, and when it is another. */

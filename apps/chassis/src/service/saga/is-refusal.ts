@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../../error/error-codes.ts";
 import { QuartetError } from "../../error/quartet-error.ts";
-import { isMissingGrant } from "../../pbtable/translate-error.ts";
+import { isMissingGrant } from "../../sql/translate-error.ts";
 
 /** What a step's code says no with. Any other error is of the way there, of the build or of its code, and is tried again. */
 const refusals: ReadonlySet<ErrorCode> = new Set([

@@ -2,9 +2,9 @@ import type { PoolClient } from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
 import { QuartetError } from "../error/quartet-error.ts";
+import { createTables, LooseWriter } from "../pbtable/test-table.ts";
 import { CounterSchema } from "../schema/test-schema.ts";
 import { runTransaction } from "./run-transaction.ts";
-import { createTables, LooseWriter } from "./test-table.ts";
 
 let database: TestDatabase;
 let counters: LooseWriter;

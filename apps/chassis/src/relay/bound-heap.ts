@@ -4,7 +4,7 @@ import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 /** Of the young generation, both halves. */
 const youngBytes = 32 * 2 ** 20;
 /** Garbage that the old generation may have beside what lives. */
-const growingPercent = 150;
+const growingPercent = 115;
 
 /**
  * Keeps the heap of this process near what lives in it. For a process that is a relay and nothing else; in force until it

@@ -21,14 +21,16 @@ const claimLockMs = 50;
 
 /**
  * An insert that succeeds puts the limit that was before back, for the locks of the writes, at no further round trip. What
- * is there already is not tried: making a row takes much longer than to look.
+ * is there already is not tried: making a row takes much longer than to look. To look is made to depend on `before`, or
+ * the server would look first, and not set the limit at all for what it finds.
  */
 const insertStatement = {
   name: "claim operation",
   text: `with before as materialized (
   select current_setting('lock_timeout') as lock_timeout, set_config('lock_timeout', '${claimLockMs}ms', true)
 ) insert into quartet.operation (pb) select $1::jsonb from before
-where not exists (select from quartet.operation where operation_id = $2) on conflict (operation_id) do nothing
+where not exists (select from quartet.operation where operation_id = $2 and before.lock_timeout is not null)
+on conflict (operation_id) do nothing
 returning set_config('lock_timeout', (select lock_timeout from before), true)`,
 };
 

@@ -108,6 +108,19 @@ describe("submissions", () => {
     expect(await submissions.submit(submission("bad"))).toBe(true);
   });
 
+  test("do not wait for the key of another, which somebody keeps", async () => {
+    const locker = await database.connect("some_micro");
+    await locker.query("begin; insert into quartet.inbox (consumer, event_id) values ('command', 'kept')");
+    const kept = submissions.submit(submission("kept"));
+    const beside = submissions.submit(submission("beside"));
+    await setImmediate();
+    const behind = submissions.submit(submission("behind"));
+    expect([await beside, await behind]).toEqual([true, true]);
+    await locker.query("rollback");
+    expect(await kept).toBe(true);
+    expect(await keysOf()).toEqual(["behind", "beside", "kept"]);
+  });
+
   test("whose time is over while others are under way are not begun", async () => {
     const locker = await database.connect();
     await locker.query("begin; lock table quartet.outbox in exclusive mode");

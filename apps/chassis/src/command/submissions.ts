@@ -7,7 +7,7 @@ import type { OutboxEvent } from "../outbox/outbox-event.ts";
 import { statementLimitOf } from "../sql/open-pool.ts";
 import type { TransactionClient } from "../sql/open-transaction.ts";
 import { runCommit } from "../sql/run-commit.ts";
-import { translateDatabaseError } from "../sql/translate-error.ts";
+import { sqlStateOf, translateDatabaseError } from "../sql/translate-error.ts";
 import { gateCommand, gateKeys } from "./gate-command.ts";
 
 /** An event that is published if no request with its operation's key came before. */
@@ -71,11 +71,13 @@ export class Submissions {
       for (const each of waiting) each.resolve(true);
     } catch (thrown) {
       const error = translateDatabaseError(thrown);
+      const waited = waitStates.has(sqlStateOf(thrown) ?? "");
       // Who is away for one is away for all; and nobody knows what became of a statement without an answer.
       const { code } = toQuartetError(error);
-      if (code === "unavailable" || code === "deadline_exceeded")
+      if (!waited && (code === "unavailable" || code === "deadline_exceeded"))
         for (const each of waiting) each.reject(error);
-      else await Promise.all(waiting.map((each) => this.#submitAlone(each).then(each.resolve, each.reject)));
+      // The next group does not wait for them: one may wait for whoever keeps its key.
+      else for (const each of waiting) void this.#submitAlone(each).then(each.resolve, each.reject);
     }
   }
 
@@ -101,12 +103,21 @@ function isInTime(each: Waiting): boolean {
   }
 }
 
-/** Any key that is taken fails all of it. In order of the keys: two statements never wait for each other crosswise. */
+/**
+ * lock_not_available, query_canceled: somebody is busy with one of the keys. The others need not wait, and who does, does
+ * it alone.
+ */
+const waitStates: ReadonlySet<string> = new Set(["55P03", "57014"]);
+
+/** Any key that is taken fails all of it, soon. In order of the keys: two statements never wait for each other crosswise. */
 const statement = {
   name: "submit",
-  text: `with gate as (
+  text: `with limited as materialized (
+  select set_config('lock_timeout', '50ms', true) as lock_timeout
+), gate as (
   insert into quartet.inbox (consumer, event_id)
-  select * from unnest($10::text[], $11::text[]) as given (consumer, event_id) order by 1, 2
+  select consumer, event_id from limited, unnest($10::text[], $11::text[]) as given (consumer, event_id)
+  where lock_timeout is not null order by 1, 2
 )
 ${insertEventsSql}`,
 };

@@ -42,7 +42,7 @@ const maxUpserts = 10;
 export class TableWriter<D extends DescMessage> extends TableReader<D> {
   /**
    * Stores a new row at version 1. What the row will be is known, so in a write the statement goes with the next one, or
-   * with COMMIT: that is then what fails when the row cannot be stored.
+   * with COMMIT: that is then what fails when the row cannot be stored. Not so once a savepoint was set.
    *
    * @throws QuartetError `already_exists` when the key, or a value that an index keeps unique, is taken.
    */
@@ -50,8 +50,9 @@ export class TableWriter<D extends DescMessage> extends TableReader<D> {
     const message = create(this.message, init);
     const statement = { ...statementsOf(this.table).insert, values: [this.print(message)] };
     const explain = (error: unknown) => translateWriteError(error, this.table, this.describe(message));
-    if (this.client.defer !== undefined) this.client.defer({ ...statement, explain });
-    else await this.client.query(statement).catch((error: unknown) => Promise.reject(explain(error)));
+    const { client } = this;
+    if (client.defer !== undefined && !client.hasSavepoint) client.defer({ ...statement, explain });
+    else await client.query(statement).catch((error: unknown) => Promise.reject(explain(error)));
     return noteVersion(message, 1n);
   }
 

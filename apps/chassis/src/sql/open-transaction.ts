@@ -1,8 +1,10 @@
 import type { PoolClient, QueryResult, QueryResultRow } from "pg";
+import { QuartetError } from "../error/quartet-error.ts";
 import type { SharedStatement, SqlClient, Statement } from "./sql-client.ts";
 import { runStatements } from "./statement-batch.ts";
 import { type RunningTransaction, requireCommitted } from "./transaction-steps.ts";
 
+const savepointText = /^\s*savepoint\b/i;
 const commitStatement = { name: "commit", text: "commit", quiet: true };
 
 /** What statements of a transaction run on. */
@@ -16,7 +18,7 @@ export interface TransactionClient extends SqlClient {
  * A transaction in as few round trips as it can be. It begins with its first statement, a deferred one goes with the
  * next, the last of all with COMMIT; what goes together is skipped by the server from the first on that fails.
  *
- * States: not begun → open → committed or rolled back. Statements wait for one another: one that overtook a BEGIN that
+ * States: not begun → open → over, when it is being committed or rolled back. Statements wait for one another: one that overtook a BEGIN that
  * failed would be a transaction of its own.
  */
 export class OpenTransaction implements TransactionClient, RunningTransaction {
@@ -27,6 +29,9 @@ export class OpenTransaction implements TransactionClient, RunningTransaction {
   #answered: Promise<unknown> = Promise.resolve();
   #isBegun = false;
   #isSuspect = false;
+  #hasSavepoint = false;
+  /** Once it is being ended nothing more is sent: it would be a transaction of its own, or of whoever has the connection then. */
+  #isOver = false;
   /** Of the first round trip: there is no transaction, or one that can do nothing more. */
   #fault: unknown;
 
@@ -37,16 +42,31 @@ export class OpenTransaction implements TransactionClient, RunningTransaction {
   }
 
   defer(statement: SharedStatement): void {
+    this.#requireOpen();
     this.#deferred.push({ ...statement, quiet: true });
   }
 
   async query<Row extends QueryResultRow>(statement: Statement): Promise<QueryResult<Row>> {
+    this.#requireOpen();
+    this.#hasSavepoint ||= savepointText.test(statement.text);
     const [result] = await this.#send([statement]);
     return result as QueryResult<Row>;
   }
 
   async queryAll(statements: readonly Statement[]): Promise<readonly QueryResult[]> {
+    this.#requireOpen();
     return this.#send(statements);
+  }
+
+  get hasSavepoint(): boolean {
+    return this.#hasSavepoint;
+  }
+
+  #requireOpen(): void {
+    if (!this.#isOver) return;
+    throw new QuartetError("internal", "A statement came when its transaction had ended.", {
+      fix: "Await every statement of a write before the write returns.",
+    });
   }
 
   /**
@@ -58,9 +78,11 @@ export class OpenTransaction implements TransactionClient, RunningTransaction {
    */
   async commit(after?: Statement): Promise<QueryResult | undefined> {
     const afterwards = after === undefined ? [] : [after];
+    this.#isOver = true;
     await this.#answered;
+    if (this.#fault !== undefined) throw this.#fault;
     if (!this.#isBegun && this.#deferred.length === 0) {
-      return after === undefined ? undefined : this.#client.query({ ...after });
+      return after === undefined ? undefined : this.#readOnly(after);
     }
     // What is committed is committed, whatever becomes of what is read then.
     const [result, found] = await this.#send([commitStatement, ...afterwards], afterwards.length);
@@ -69,12 +91,23 @@ export class OpenTransaction implements TransactionClient, RunningTransaction {
     return found;
   }
 
+  /** As after a COMMIT, of nothing. */
+  async #readOnly(after: Statement): Promise<QueryResult | undefined> {
+    try {
+      return await this.#client.query({ ...after });
+    } catch {
+      this.#isSuspect = true;
+      return undefined;
+    }
+  }
+
   get isSuspect(): boolean {
     return this.#isSuspect;
   }
 
   /** Undoes what was done, if anything was. */
   async rollback(): Promise<void> {
+    this.#isOver = true;
     await this.#answered;
     if (this.#isBegun) await this.#client.query("rollback");
   }
@@ -88,16 +121,18 @@ export class OpenTransaction implements TransactionClient, RunningTransaction {
     const before = this.#deferred;
     this.#deferred = [];
     const sent = this.#answered.then(() =>
-      this.#isBegun ? this.#goOn(before, statements, optional) : this.#start(before, statements, optional),
+      this.#isBegun || this.#fault !== undefined
+        ? this.#goOn(before, statements, optional)
+        : this.#start(before, statements, optional),
     );
     this.#answered = sent.catch(() => undefined);
     return sent;
   }
 
   async #start(...[deferred, statements, optional]: Sent): Promise<readonly QueryResult[]> {
-    const begin = this.#begin();
-    this.#isBegun = true;
     try {
+      const begin = this.#begin();
+      this.#isBegun = true;
       return await this.#run([...begin, ...deferred], statements, optional);
     } catch (error) {
       this.#fault = error;

@@ -23,4 +23,6 @@ export interface SqlClient {
    * has succeeded, and what it fails with is what that fails with. Only where a transaction can wait for it.
    */
   defer?(statement: SharedStatement): void;
+  /** A savepoint was set: what fails is to fail where it was asked for, so that it can be undone by itself. */
+  readonly hasSavepoint?: boolean;
 }

@@ -125,6 +125,25 @@ describe("runStatements", () => {
     expect(await kept()).toEqual([2]);
   });
 
+  test("that the server refuses at its end, behind all statements, fails", async () => {
+    await database.query("create table later (id int unique deferrable initially deferred)");
+    const twice = { text: "insert into later values (1)" };
+    await expect(runStatements(client, [twice, twice])).rejects.toMatchObject({ code: "23505" });
+    expect(await database.query("select from later")).toEqual([]);
+  });
+
+  test("copies nothing in, drops what is copied out, and goes on", async () => {
+    const copyOut = { text: "copy (select 1) to stdout" };
+    expect((await runStatements(client, [copyOut, insert(1)])).map(({ command }) => command)).toEqual([
+      ...["COPY", "INSERT"],
+    ]);
+    await expect(runStatements(client, [{ text: "copy kept from stdin" }])).rejects.toMatchObject({
+      code: "57014",
+    });
+    await runStatements(client, [insert(2)]);
+    expect(await kept()).toEqual([1, 2]);
+  });
+
   test("with a row that cannot be read fails with that, and the connection goes on", async () => {
     const other = await database.connect();
     other.setTypeParser(23, () => {

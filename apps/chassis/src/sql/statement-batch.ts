@@ -18,11 +18,15 @@ export function runStatements(
   needed: number = statements.length,
 ): Promise<readonly QueryResult[]> {
   const { promise, resolve, reject } = Promise.withResolvers<readonly QueryResult[]>();
+  const timeoutMs = (client as unknown as TimedClient).connectionParameters.query_timeout || 0;
   const batch = new StatementBatch(statements, (error) => {
     const results = batch.results();
-    if (error === null || results.length >= needed) resolve(results);
+    // An error behind all of them is of their COMMIT, when they have none of their own.
+    if (error === null || (needed < statements.length && results.length >= needed)) resolve(results);
     else reject(error);
   });
+  // Each of them may take as long as one alone.
+  batch.query_timeout = timeoutMs * statements.length;
   client.query<Submittable>(batch as never); // it has what the client asks for, which its types do not say
   return promise.catch((error: Error) => {
     Error.captureStackTrace(error); // that of the socket tells nobody anything
@@ -33,9 +37,15 @@ export function runStatements(
 /** What pg's client asks of who submits to it, and what its connection offers them (pg 8, as pg-cursor uses it). */
 interface Connection {
   readonly submittedNamedStatements: Record<string, string>;
+  sendCopyFail(reason: string): void;
   /** All that is sent goes through this. */
   _send(message: Buffer): unknown;
   sync(): void;
+}
+
+/** Where pg's client has how long an answer may take, in ms; 0 or false: as long as it wants. */
+interface TimedClient {
+  readonly connectionParameters: { readonly query_timeout: number | false };
 }
 
 /** pg's own query, which knows how to prepare itself and to gather its rows. */
@@ -58,6 +68,8 @@ class StatementBatch {
   callback: (error: Error | null) => void;
   /** The client gives its parsers of values to whatever it finds here. */
   readonly _result: ParserTaker;
+  /** The client reads it, in ms. */
+  query_timeout = 0;
   readonly #statements: readonly SharedStatement[];
   readonly #queries: readonly InnerQuery[];
   #complete = 0;
@@ -138,6 +150,14 @@ class StatementBatch {
   handleEmptyQuery(): void {
     this.#completeOne();
   }
+
+  handleCopyInResponse(connection: Connection): void {
+    connection.sendCopyFail("No data was given to copy.");
+    connection.sync(); // the one behind the statements was taken for a part of what is copied
+  }
+
+  /** What is copied out is nobody's. */
+  handleCopyData(): void {}
 
   #completeOne(): void {
     this.#complete += 1;

@@ -28,6 +28,9 @@ export async function withRetries<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Of a prepared statement that a pooler or DISCARD took away, or whose result has another shape: a new connection has none. */
+const lostStatements: ReadonlySet<string> = new Set(["26000", "0A000"]);
+
 /** What is to be ended. */
 export interface RunningTransaction {
   rollback(): Promise<unknown>;
@@ -45,6 +48,8 @@ export async function endTransaction<T>(
   try {
     return await run();
   } catch (error) {
+    if (lostStatements.has(sqlStateOf(error) ?? ""))
+      broken = new Error("its statements are not there", { cause: error });
     await transaction.rollback().catch((rollbackError: Error) => {
       broken = rollbackError;
     });

@@ -32,6 +32,7 @@ import type { ReceivedEvent } from "../received-event.ts";
 const book = write(BookSchema, async (tx, intent) => {
   const { id, text } = intent as LooseMessage;
   const bookings = tx.table(BookingSchema);
+  if (text === "taken") await bookings.insert({ id, text });
   if (!(await bookings.insertIfAbsent({ id, text }))) {
     await bookings.update(String(id), (draft) => {
       const row = draft as LooseMessage;
@@ -205,6 +206,16 @@ test("all steps are done, each once, though every event is pushed twice", async 
   expect({ events: (await outbox()).length, versions: await versions() }).toEqual({
     events: before.events,
     versions: before.versions,
+  });
+});
+
+test("a step whose write inserts what is there already is refused, and undone", async () => {
+  await database.query("insert into trips.bookings (pb) values (jsonb_build_object('id', $1::text))", [key]);
+  plans.set(key, { run: async () => "taken" });
+  await begin();
+  expect(await state()).toMatchObject({
+    status: "COMPENSATED",
+    lastError: expect.stringMatching(/^book: Booking .* exists already\.$/),
   });
 });
 

@@ -1,11 +1,16 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
 import type { OpenRuntime } from "../edge/open-runtime.ts";
 import { QuartetError } from "../error/quartet-error.ts";
+import { CommandFailedSchema } from "../gen/quartet/v1/intent_pb.ts";
+import { formatPosition, parsePosition } from "../position/position.ts";
+import { takePosition } from "../position/take-position.ts";
 import { translateDatabaseError } from "../sql/translate-error.ts";
 import {
   acceptance,
   acceptedAgain,
+  acceptedWith,
   change,
   decideInMicro,
   direct,
@@ -69,3 +74,31 @@ test("a command is decided again also when a failover has lost what undid it, an
   await decideInMicro(runtime, { ...accepted, position });
   expect(await intentsOf(database, name)).toBe(1);
 });
+
+test("a command whose client named a place that no replica reaches is tried for a minute, then ends as refused", async () => {
+  const name = newName();
+  const here = parsePosition(await takePosition(database.pool));
+  const position = formatPosition({ ...here, lsn: here.lsn + 2n ** 40n });
+  const accepted = acceptedWith(runtime, name, async () => {}, name);
+  const agedBy = (seconds: number, attempt: number) =>
+    decideInMicro(runtime, {
+      ...accepted,
+      ...{ attempt, position },
+      acceptTime: timestampFromMs(Date.now() - seconds * 1_000),
+    });
+  await expect(agedBy(50, 0)).rejects.toMatchObject({ code: "stale" });
+  // Crud itself named this one.
+  await expect(agedBy(70, 2)).rejects.toMatchObject({ code: "stale" });
+  expect(await refusalsOf(name)).toEqual([]);
+  await agedBy(70, 0);
+  expect(await refusalsOf(name)).toEqual(["failed_precondition"]);
+  expect(await intentsOf(database, name)).toBe(0);
+});
+
+async function refusalsOf(name: string): Promise<string[]> {
+  const rows = await database.query<{ code: string }>(
+    "select payload->'problem'->>'code' as code from quartet.outbox where type = $1 and aggregateid = $2",
+    [CommandFailedSchema.typeName, name],
+  );
+  return rows.map(({ code }) => code);
+}

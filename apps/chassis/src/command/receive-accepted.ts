@@ -26,6 +26,8 @@ import { type Runtime, requireMain, requireOutbox, requireWriter } from "./runti
 
 /** Longest wait for the replica to show what undid the decision before; then the push is tried again later. */
 const catchUpMs = 2_000;
+/** Longest time, over all pushes, for a replica to get where a client said that it must be: there may be no such place. */
+const namedPlaceMs = 60_000;
 
 /** Records an accepted command's operation, so that it can be seen before it is decided. */
 export async function recordAccepted(runtime: Runtime, accepted: CommandAccepted): Promise<void> {
@@ -41,9 +43,10 @@ export async function recordAccepted(runtime: Runtime, accepted: CommandAccepted
 
 /**
  * Decides an accepted command: in crud commits it at once, in micro publishes its intent. A command that is decided again
- * is decided by a replica that shows what undid the decision before.
+ * is decided by a replica that shows what undid the decision before; one that a client sent with a position, by a replica
+ * that is there, or it ends as refused.
  *
- * @throws QuartetError `stale` when the replica does not get there in time.
+ * @throws QuartetError `stale` when the replica does not get there in time: then the push is tried again later.
  */
 export async function decideAccepted(
   runtime: Runtime,
@@ -86,10 +89,24 @@ async function endRefused(
   }
 }
 
-/** What a failover has lost nobody can read: then what undid the decision is lost too, and it is made again as it is. */
-async function catchUp(runtime: Runtime, { position }: CommandAccepted, scope: CallScope): Promise<void> {
+/**
+ * What a failover has lost nobody can read: then what undid the decision is lost too, and it is made again as it is. Where
+ * crud says that it is made again, a replica gets in time; what a client named may be made up.
+ */
+async function catchUp(runtime: Runtime, accepted: CommandAccepted, scope: CallScope): Promise<void> {
+  const { position, attempt } = accepted;
   if (position === "") return;
-  await requireMain(runtime).replay.waitIfPossible(parsePosition(position), catchUpMs, scope.signal);
+  try {
+    await requireMain(runtime).replay.waitIfPossible(parsePosition(position), catchUpMs, scope.signal);
+  } catch (error) {
+    const waitedMs = Date.now() - headOf(accepted).acceptTime.getTime();
+    if (attempt > 1 || waitedMs < namedPlaceMs) throw error;
+    throw new QuartetError(
+      "failed_precondition",
+      `No replica reached the command's Quartet-Position ${position} within ${namedPlaceMs / 1_000} s, so nothing was done.`,
+      { cause: error, field: "Quartet-Position", fix: "Send it with a position that an answer brought." },
+    );
+  }
 }
 
 async function decideAndCommit(runtime: Runtime, event: ReceivedEvent, call: CommandCall): Promise<void> {

@@ -71,10 +71,9 @@ export class Submissions {
       for (const each of waiting) each.resolve(true);
     } catch (thrown) {
       const error = translateDatabaseError(thrown);
-      const waited = waitStates.has(sqlStateOf(thrown) ?? "");
-      // Who is away for one is away for all; and nobody knows what became of a statement without an answer.
+      // Who is away or slow for one is so for all; and nobody knows what became of a statement without an answer.
       const { code } = toQuartetError(error);
-      if (!waited && (code === "unavailable" || code === "deadline_exceeded"))
+      if (sqlStateOf(thrown) !== keyIsBusy && (code === "unavailable" || code === "deadline_exceeded"))
         for (const each of waiting) each.reject(error);
       // The next group does not wait for them: one may wait for whoever keeps its key.
       else for (const each of waiting) void this.#submitAlone(each).then(each.resolve, each.reject);
@@ -103,11 +102,8 @@ function isInTime(each: Waiting): boolean {
   }
 }
 
-/**
- * lock_not_available, query_canceled: somebody is busy with one of the keys. The others need not wait, and who does, does
- * it alone.
- */
-const waitStates: ReadonlySet<string> = new Set(["55P03", "57014"]);
+/** Lock_not_available: somebody is busy with one of the keys. The others need not wait, and who does, does it alone. */
+const keyIsBusy = "55P03";
 
 /** Any key that is taken fails all of it, soon. In order of the keys: two statements never wait for each other crosswise. */
 const statement = {

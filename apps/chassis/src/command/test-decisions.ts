@@ -150,6 +150,20 @@ export async function offloadAgain(runtime: OpenRuntime, accepted: CommandAccept
   return decideNow(runtime, toCall(runtime, event, accepted, scope()), accepted.attempt);
 }
 
+/** A command that was accepted, and runs a script. */
+export function acceptedWith(
+  runtime: OpenRuntime,
+  name: string,
+  script: Script,
+  fingerprint: string,
+): CommandAccepted {
+  const { method, request, principal } = callOf(runtime, name, script);
+  return create(CommandAcceptedSchema, {
+    ...{ operationId: name, method: method.name, principal, fingerprint },
+    request: packAnswer(request, runtime.domain.registry),
+  });
+}
+
 /** The push of a command that was accepted, and runs a script. */
 export function acceptance(
   runtime: OpenRuntime,
@@ -158,11 +172,7 @@ export function acceptance(
   script: Script,
   fingerprint: string,
 ): ReceivedEvent {
-  const { method, request, principal } = callOf(runtime, name, script);
-  const accepted = create(CommandAcceptedSchema, {
-    ...{ operationId: name, method: method.name, principal, fingerprint },
-    request: packAnswer(request, runtime.domain.registry),
-  });
+  const accepted = acceptedWith(runtime, name, script, fingerprint);
   const data = encodeJson(CommandAcceptedSchema, accepted, runtime.domain.registry);
   return pushOf(systemSubscriptions[subscription], CommandAcceptedSchema.typeName, data);
 }

@@ -62,6 +62,54 @@ interface InnerQuery {
   handleCommandComplete(message: unknown, connection: Connection): void;
 }
 
+const senders = new WeakMap<Connection, BatchSender>();
+
+/**
+ * Gathers what queries send, and sends it as one piece, which takes half the time of many; and with one Sync, for those that
+ * pg's query sends are left out.
+ */
+class BatchSender {
+  readonly #connection: Connection;
+  #messages: Buffer[] = [];
+  readonly #gathering: Connection;
+  /** Whose rows are not looked at: they need not be described. */
+  readonly #quietly: Connection;
+
+  /** Kept with the connection: an object with a prototype of its own takes longer to make than a query to print. */
+  static of(connection: Connection): BatchSender {
+    const known = senders.get(connection);
+    if (known !== undefined) return known;
+    const sender = new BatchSender(connection);
+    senders.set(connection, sender);
+    return sender;
+  }
+
+  private constructor(connection: Connection) {
+    this.#connection = connection;
+    const ignored = { value: () => undefined };
+    const gathered = { value: (message: Buffer) => this.#messages.push(message) };
+    // A statement whose values cannot be sent is closed by pg, which goes on believing that the connection has it.
+    this.#gathering = Object.create(connection, { _send: gathered, sync: ignored, close: ignored });
+    this.#quietly = Object.create(this.#gathering, { describe: ignored });
+  }
+
+  begin(): void {
+    this.#messages = [];
+  }
+
+  add(query: InnerQuery, isQuiet: boolean): void {
+    query.prepare(isQuiet ? this.#quietly : this.#gathering);
+  }
+
+  send(): void {
+    this.#messages.push(syncMessage);
+    this.#connection._send(Buffer.concat(this.#messages));
+  }
+}
+
+/** Sync, of the length of its length (PostgreSQL 18, "Message Formats"). */
+const syncMessage = Buffer.from([0x53, 0, 0, 0, 4]);
+
 /** Several queries that pg's client takes for one. What the server sends belongs to the first that is not complete. */
 class StatementBatch {
   /** The client replaces and calls it: with an error as soon as there is one, else when the server is ready again. */
@@ -115,20 +163,13 @@ class StatementBatch {
   }
 
   submit(connection: Connection): null {
-    // As one piece, which takes half the time of many; and with one Sync, for those that pg's query sends are left out.
-    const messages: Buffer[] = [];
-    const noted = { _send: { value: (message: Buffer) => messages.push(message) } };
-    const ignored = { value: () => undefined };
-    // A statement whose values cannot be sent is closed by pg, which goes on believing that the connection has it.
-    const sender: Connection = Object.create(connection, { ...noted, sync: ignored, close: ignored });
-    const quietSender: Connection = Object.create(sender, { describe: ignored });
+    const sender = BatchSender.of(connection);
+    sender.begin();
     for (const [index, query] of this.#queries.entries()) {
-      query.prepare(this.#statements[index]?.quiet ? quietSender : sender);
+      sender.add(query, this.#statements[index]?.quiet === true);
       if (this.#unsent !== null) break;
     }
-    const closer: Connection = Object.create(connection, noted);
-    closer.sync();
-    connection._send(Buffer.concat(messages));
+    sender.send();
     return null;
   }
 

@@ -5,7 +5,7 @@ import type { OperationDecision, OperationRecord } from "../gen/quartet/v1/opera
 import { claimEvent } from "../inbox/claim-event.ts";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
 import { systemIdOf } from "../position/system-id.ts";
-import { positionStatement, readPosition } from "../position/take-position.ts";
+import { committedPlaceStatement, readCommittedPlace } from "../position/take-position.ts";
 import type { Table } from "../schema/table/table.ts";
 import type { DecidedEvent, DecidedWrite } from "../service/decision.ts";
 import type { Domain } from "../service/domain.ts";
@@ -74,14 +74,14 @@ export async function commitIntent(runtime: Runtime, commit: Commit): Promise<Co
   try {
     const pool = requireWriter(runtime);
     const { value, after } = await runCommit(pool, (client) => commitInside(client, runtime, commit), {
-      attribution: attributionOf(commit),
+      attribution: runtime.domain.recordsChanges ? attributionOf(commit) : undefined,
       deadlineMs: commit.deadlineMs,
-      after: commit.wantsPosition ? positionStatement : undefined,
+      after: commit.wantsPosition ? committedPlaceStatement : undefined,
     });
     if (value.kind !== "committed" || after === undefined) return value;
     // Committed already: a lost connection now must not turn the answer into an error.
     const systemId = await systemIdOf(pool).catch(() => undefined);
-    return systemId === undefined ? value : { ...value, position: readPosition(after, systemId) };
+    return systemId === undefined ? value : { ...value, position: readCommittedPlace(after, systemId) };
   } catch (error) {
     const conflict =
       error instanceof Conflict ? error.precondition : await findReason(runtime, commit, error);
@@ -114,7 +114,7 @@ async function findReason(
   return findConflict(requireMain(runtime).pool, runtime.domain, absences, () => "none");
 }
 
-/** Whose changes the transaction makes, as histories record it. */
+/** Whose changes the transaction makes, as histories record it; where there are none, nobody is to be told. */
 function attributionOf({ cause, head }: Commit): Attribution {
   return {
     principal: cause.principal ?? head?.principal ?? "",

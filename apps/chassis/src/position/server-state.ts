@@ -21,14 +21,19 @@ interface StateRow {
 }
 
 /**
- * The location up to which a read sees everything: replayed on a replica, inserted on a primary. After a record that ends
- * with its page, a primary names the first byte behind the next page's header (24 bytes), which no replica says to have
- * replayed until there is a next record; the page's beginning is the same place.
+ * Where a primary is. After a record that ends with its page, it names the first byte behind the next page's header (24
+ * bytes), which no replica says to have replayed until there is a next record; the page's beginning is the same place.
  */
-export const locationSql = `case when pg_is_in_recovery() then pg_last_wal_replay_lsn()
+export const primaryLocationSql = `case
   when (pg_current_wal_insert_lsn() - '0/0') % current_setting('wal_block_size')::int = 24
     then pg_current_wal_insert_lsn() - 24
   else pg_current_wal_insert_lsn() end`;
+
+/** The timeline of a primary, in eight hexadecimal digits. */
+export const primaryTimelineSql = "substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)";
+
+/** The location up to which a read sees everything: replayed on a replica, inserted on a primary. */
+export const locationSql = `case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else ${primaryLocationSql} end`;
 
 /**
  * The timeline. A replica does not tell that of its replay, so it is the newest one that is proven: of its last restart
@@ -38,7 +43,7 @@ export const locationSql = `case when pg_is_in_recovery() then pg_last_wal_repla
 export const timelineSql = `case when pg_is_in_recovery() then greatest(
     (select timeline_id from pg_control_checkpoint()), (select min_recovery_end_timeline from pg_control_recovery()),
     (select received_tli from pg_stat_wal_receiver))
-  else ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int end`;
+  else ('x' || ${primaryTimelineSql})::bit(32)::int end`;
 
 const stateSql = `select pg_is_in_recovery() as recovering, (${locationSql})::text as lsn, ${timelineSql} as timeline,
   pg_is_in_recovery() and pg_last_wal_receive_lsn() is not null as streaming, pg_postmaster_start_time()::text as started_at`;

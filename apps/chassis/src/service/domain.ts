@@ -45,6 +45,8 @@ export interface Domain {
   readonly writes: ReadonlyMap<string, Write>;
   readonly reactions: ReadonlyMap<string, Reaction>;
   readonly tables: readonly Table[];
+  /** Whether a change of some table is kept or published, with who asked for it. */
+  readonly recordsChanges: boolean;
   readonly examples: readonly ExampleRequest[];
 }
 
@@ -70,6 +72,7 @@ export function defineDomain(definition: DomainDefinition): Domain {
   const writes = uniqueBy(definition.writes, (write) => write.input.typeName, "write");
   const sagas = addSagas(checkSagas(definition), writes, registry);
   const reactions = [...checkReactions(definition), ...sagas.reactions];
+  const tables = tablesAmong([...definition.schema].filter((type) => type.kind === "message"));
   return {
     name: definition.name,
     registry,
@@ -77,7 +80,8 @@ export function defineDomain(definition: DomainDefinition): Domain {
     methods: uniqueBy(definition.services.flatMap(methodsOf), (method) => method.name, "method"),
     writes: uniqueBy([...writes.values(), ...sagas.writes], (write) => write.input.typeName, "write"),
     reactions: uniqueBy(reactions, (reaction) => reaction.name, "reaction"),
-    tables: tablesAmong([...definition.schema].filter((type) => type.kind === "message")),
+    tables,
+    recordsChanges: tables.some(({ history, publish }) => history !== undefined || publish),
     examples: definition.examples ?? [],
   };
 }

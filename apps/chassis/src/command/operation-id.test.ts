@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createOperationId, deriveOperationId, fingerprintOf, isIssued } from "./operation-id.ts";
+import {
+  createOperationId,
+  createUnaskedId,
+  deriveOperationId,
+  fingerprintOf,
+  isIssued,
+} from "./operation-id.ts";
 
 const secret = Buffer.from("a secret of this deployment");
 const scope = fc.record({ principal: fc.string(), method: fc.string(), key: fc.string() });
@@ -51,6 +57,12 @@ describe("an operation's id", () => {
 
   test("of another deployment is not issued", () => {
     expect(isIssued(Buffer.from("another"), createOperationId(secret))).toBe(false);
+  });
+
+  test("of a command that nobody can ask for is not issued", () => {
+    const ids = Array.from({ length: 100 }, createUnaskedId);
+    expect(new Set(ids).size).toBe(100);
+    expect(ids.filter((id) => isIssued(secret, id))).toEqual([]);
   });
 
   test("is no random text", () => {

@@ -9,7 +9,12 @@ export type OperationId = string;
 
 /** A new id for a command without an idempotency key. */
 export function createOperationId(secret: Buffer): OperationId {
-  return seal(secret, randomUUID().replaceAll("-", ""));
+  return seal(secret, createUnaskedId());
+}
+
+/** A new id for a command that ends with its answer: nobody can ask for its operation, so nothing proves that it was. */
+export function createUnaskedId(): string {
+  return randomUUID().replaceAll("-", "");
 }
 
 /** The id of the operation that a key names: the same principal, method and key always name the same operation. */

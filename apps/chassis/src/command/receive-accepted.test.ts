@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestDatabase, type TestDatabase } from "../cluster/postgres/test-database.ts";
 import type { OpenRuntime } from "../edge/open-runtime.ts";
 import { QuartetError } from "../error/quartet-error.ts";

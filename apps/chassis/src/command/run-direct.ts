@@ -61,7 +61,8 @@ async function runOnce(runtime: Runtime, call: CommandCall): Promise<CommandAnsw
 }
 
 async function decideAndCommit(runtime: Runtime, call: CommandCall): Promise<CommandAnswer | CommandRefusal> {
-  const causeId = createEventId(call.acceptTime.getTime());
+  const createId = () => createEventId(call.acceptTime.getTime());
+  const causeId = createId();
   const result = await commitDecision(
     runtime,
     call.signal,
@@ -69,6 +70,8 @@ async function decideAndCommit(runtime: Runtime, call: CommandCall): Promise<Com
     (decision) => ({
       ...decision,
       cause: { ...call, causeId },
+      // Its cause is this very run, so there is no other that would have to come to the same ids.
+      eventIdOf: createId,
       head: call.keyed ? { ...call, method: call.method.name } : undefined,
       decided: describeDecision(runtime, decision),
       deadlineMs: call.deadlineMs,

@@ -57,6 +57,19 @@ const addLaterId = () => operationOf("note.v1.Things/AddLater");
 const pushIt = (subscription: "operations" | "decisions") =>
   pushAccepted(database, host.runtime, subscription, id);
 
+test("a request without a key is answered in one piece, and what it did is no operation to ask for", async () => {
+  const answer = await add("tea", {} as never);
+  expect(answer.status, answer.text).toBe(200);
+  expect(answer.headers).toMatchObject({ "content-length": String(Buffer.byteLength(answer.text)) });
+  expect(answer.headers).not.toHaveProperty("transfer-encoding");
+  const [event] = await database.query<{ correlationid: string }>(
+    "select correlationid from quartet.outbox where aggregateid = $1",
+    [id],
+  );
+  const asked = await ask("GET", `${host.url}/operations/${event?.correlationid}`);
+  expect(asked.status, asked.text).toBe(404);
+});
+
 describe("a request with a key that was used", () => {
   for (const [name, path] of Object.entries(surfaces)) {
     test(`gets the first answer byte for byte over ${name}, also what this build would print differently`, async () => {

@@ -5,7 +5,12 @@ import { checkCallbackUrl } from "../command/callback-url.ts";
 import type { CommandCall, CommandOutcome } from "../command/command-call.ts";
 import { placeNow } from "../command/ended-outcome.ts";
 import type { CallScope } from "../command/handler-context.ts";
-import { createOperationId, deriveOperationId, fingerprintOf } from "../command/operation-id.ts";
+import {
+  createOperationId,
+  createUnaskedId,
+  deriveOperationId,
+  fingerprintOf,
+} from "../command/operation-id.ts";
 import { isLastingRefusal } from "../command/refuse-command.ts";
 import { readKnown, runDirect } from "../command/run-direct.ts";
 import { awaitOutcome, runOffloaded } from "../command/run-offloaded.ts";
@@ -60,7 +65,10 @@ async function dispatchCommand(
   const mode = meta.respondAsync
     ? "async"
     : (meta.routedMode ?? runtime.flags.modeOf(method, meta.principal).value);
-  const call = createCommandCall(runtime, method, request, meta, signal);
+  // A direct command without a key ends with its answer: nobody asks for it later.
+  const isAskedFor = meta.idempotencyKey !== undefined || runtime.found.serviceClass !== "crud";
+  const identity = isAskedFor ? identify(runtime, method, request, meta) : unasked();
+  const call = createCommandCall(runtime, method, request, meta, signal, identity);
   try {
     if (mode === "async") return await runAsync(runtime, call, meta);
     return await (runtime.found.serviceClass === "crud"
@@ -123,30 +131,41 @@ async function runAsync(runtime: Runtime, call: CommandCall, meta: CallMeta): Pr
   return awaitOutcome(runtime, { ...call, deadlineMs }, attached || !first);
 }
 
+/** What a command's operation is known by, and what tells its request from another with the same key. */
+type Identity = Pick<CommandCall, "operationId" | "fingerprint">;
+
+function identify(runtime: Runtime, method: DomainMethod, request: Message, meta: CallMeta): Identity {
+  const { principal, idempotencyKey: key, expectedVersion } = meta;
+  const { secret, domain } = runtime;
+  const json = toJsonString(method.desc.input, request as never, { registry: domain.registry });
+  const operationId =
+    key === undefined
+      ? createOperationId(secret)
+      : deriveOperationId(secret, { principal, method: method.name, key });
+  const content = expectedVersion === undefined ? json : `${json}\0${expectedVersion}`;
+  return { operationId, fingerprint: fingerprintOf(method.name, content) };
+}
+
+function unasked(): Identity {
+  return { operationId: createUnaskedId(), fingerprint: "" };
+}
+
 function createCommandCall(
   runtime: Runtime,
   method: DomainMethod,
   request: Message,
   meta: CallMeta,
   signal: AbortSignal,
+  identity: Identity,
 ): CommandCall {
   const { principal, idempotencyKey, deadlineMs, traceparent, expectedVersion, position, callback } = meta;
   if (position !== undefined) parsePosition(position); // a malformed one is refused before anything is accepted
-  const json = toJsonString(method.desc.input, request as never, { registry: runtime.domain.registry });
-  const operationId =
-    idempotencyKey === undefined
-      ? createOperationId(runtime.secret)
-      : deriveOperationId(runtime.secret, { principal, method: method.name, key: idempotencyKey });
   return {
     method,
     request,
-    operationId,
+    ...identity,
     keyed: idempotencyKey !== undefined,
     principal,
-    fingerprint: fingerprintOf(
-      method.name,
-      expectedVersion === undefined ? json : `${json}\0${expectedVersion}`,
-    ),
     expectedVersion,
     position,
     callbackUrl: callback === undefined ? undefined : checkCallbackUrl(callback, runtime.addressRules),

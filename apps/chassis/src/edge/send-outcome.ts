@@ -29,7 +29,7 @@ export function sendOutcome(
     response.setHeader("Location", `/operations/${outcome.operationId}`);
     response.setHeader("Retry-After", 1);
     if (meta.respondAsync) response.setHeader("Preference-Applied", "respond-async");
-    response.writeHead(202);
+    response.statusCode = 202;
     response.end(printAcceptedOperation(outcome.operationId, registry));
     return;
   }
@@ -46,11 +46,13 @@ export function sendOutcome(
     response.setHeader("ETag", tag);
     if (method.handler.kind === "query" && isKnown(tag, meta.knownTags)) {
       response.removeHeader("Content-Type");
-      response.writeHead(304).end();
+      response.statusCode = 304;
+      response.end();
       return;
     }
   }
-  response.writeHead(outcome.answer instanceof KeptAnswer ? outcome.answer.status : 200);
+  // writeHead() would have the body sent in chunks, as nobody has said by then how long it is.
+  response.statusCode = outcome.answer instanceof KeptAnswer ? outcome.answer.status : 200;
   response.end(body);
 }
 

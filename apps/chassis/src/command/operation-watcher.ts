@@ -25,12 +25,15 @@ const longestPauseMs = 50;
 const pauseGrowth = 1.25;
 const faultPauseMs = 100;
 
-/** Of the ids in the first list those that have ended; of those in the second whatever is there. */
+/**
+ * Of the ids in the first list those that have ended; of those in the second whatever is there. One by one, as in
+ * `manyKeysSql`.
+ */
 const watchStatement = {
   name: "watched operations",
-  text: `select operation_id, pb, ended from (
+  text: `select watched.* from unnest($1::text[]) as asked (id) cross join lateral (
   select operation_id, pb, pb->>'state' in ('OPERATION_STATE_COMMITTED', 'OPERATION_STATE_FAILED') as ended
-  from quartet.operation where operation_id = any($1::text[])
+  from quartet.operation where operation_id = asked.id limit 1
 ) as watched where ended or operation_id = any($2::text[])`,
 };
 

@@ -3,6 +3,7 @@ import type { Table } from "../schema/table/table.ts";
 import type { SqlClient, Statement } from "../sql/sql-client.ts";
 import { nameOf } from "../sql/statement-names.ts";
 import { translateDatabaseError } from "../sql/translate-error.ts";
+import { type ManyKeys, manyKeysSql } from "./many-keys.ts";
 import type { NamedText } from "./table-statements.ts";
 
 /** Which row it was that somebody saw under a key. */
@@ -87,24 +88,16 @@ export function statementsOf(table: Table): VersionStatements {
   const known = statements.get(table);
   if (known !== undefined) return known;
   const names = table.key.map(({ name }) => quoteIdentifier(name));
-  const arrays = table.key.map(({ sqlType }, index) => `$${index + 1}::${sqlType}[]`).join(", ");
-  const parts = names.map((_, index) => `k${index}`);
-  const match = names.map((name, index) => `t.${name} = k.${parts[index]}`).join(" and ");
   const one = table.key.map(({ sqlType }, index) => `t.${names[index]} = $${index + 1}::${sqlType}`);
   const version = "t.version, t.xmin::text as writer";
-  const many =
-    `from unnest(${arrays}) with ordinality as k(${parts.join(", ")}, place) ` +
-    `join ${table.sqlName} t on ${match}`;
   const own = "t.version = 1 and t.xmin is not distinct from pg_current_xact_id_if_assigned()::xid";
-  const order = names.map((name) => `t.${name}`).join(", ");
-  const versions = `select k.place::int as place, ${version} ${many}`;
-  const lock = (kind: keyof typeof lockClauses) => named(`${versions} order by ${order}${lockClauses[kind]}`);
+  const many = (more: Omit<ManyKeys, "columns">) => named(manyKeysSql(table, { columns: version, ...more }));
   const built = {
     get: named(`select t.pb::text as pb, ${version} from ${table.sqlName} t where ${one.join(" and ")}`),
-    getMany: named(`select k.place::int as place, t.pb::text as pb, ${version} ${many}`),
-    none: named(`${versions} where not (${own})`),
-    share: lock("share"),
-    change: lock("change"),
+    getMany: named(manyKeysSql(table, { columns: `t.pb::text as pb, ${version}` })),
+    none: many({ where: `not (${own})` }),
+    share: many({ lock: lockClauses.share }),
+    change: many({ lock: lockClauses.change }),
   };
   statements.set(table, built);
   return built;

@@ -88,9 +88,14 @@ export class TableReader<D extends DescMessage> {
   /** The rows that exist of these keys, each once, in no order. One query. */
   async getMany(keys: readonly TableKey[]): Promise<MessageShape<D>[]> {
     if (keys.length === 0) return [];
-    const parts = keys.map((key) => keyValues(this.table, key));
+    const parts = new Map(
+      keys.map((key) => {
+        const part = keyValues(this.table, key);
+        return [printKey(part), part] as const;
+      }),
+    );
     if (this.#noteRead !== undefined) return this.getManyNoted(parts, this.#noteRead);
-    const values = keyColumns(this.table, parts);
+    const values = keyColumns(this.table, [...parts.values()]);
     const rows = await this.run<StoredRow>({ ...statementsOf(this.table).getMany, values });
     return rows.map((row) => this.decodeRow(row));
   }
@@ -195,16 +200,15 @@ export class TableReader<D extends DescMessage> {
     return row;
   }
 
-  private async getManyNoted(parts: readonly unknown[][], note: NoteRead): Promise<MessageShape<D>[]> {
-    const keys = [...new Map(parts.map((part) => [printKey(part), part]))];
-    const values = keyColumns(
-      this.table,
-      keys.map(([, part]) => part),
-    );
+  private async getManyNoted(
+    parts: ReadonlyMap<string, readonly unknown[]>,
+    note: NoteRead,
+  ): Promise<MessageShape<D>[]> {
+    const values = keyColumns(this.table, [...parts.values()]);
     const statement = { ...versionStatementsOf(this.table).getMany, values };
     const rows = await this.run<NotedRow & { readonly place: number }>(statement);
     const found = new Map(rows.map((row) => [row.place, row]));
-    for (const [index, [key]] of keys.entries()) {
+    for (const [index, key] of [...parts.keys()].entries()) {
       const row = found.get(index + 1);
       note(this.table, key, row === undefined ? absentRow : toRowVersion(row));
     }

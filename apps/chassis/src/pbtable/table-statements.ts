@@ -1,6 +1,7 @@
 import { fitsIdentifier, quoteIdentifier } from "../schema/identifier.ts";
 import type { Table } from "../schema/table/table.ts";
 import { type MaybeNamed, nameOf, StatementNames } from "../sql/statement-names.ts";
+import { manyKeysSql } from "./many-keys.ts";
 
 /**
  * The statements of one pbtable, built once and run as named statements. `$1` and on are the key's values, in order;
@@ -8,7 +9,7 @@ import { type MaybeNamed, nameOf, StatementNames } from "../sql/statement-names.
  */
 export interface TableStatements {
   readonly get: NamedText;
-  /** Takes one array per key column. */
+  /** Takes one array per key column, each key once. */
   readonly getMany: NamedText;
   readonly getForUpdate: NamedText;
   /** Takes the JSON alone. */
@@ -63,7 +64,7 @@ function buildStatements(table: Table): TableStatements {
   const insert = `insert into ${sqlName} (pb)`;
   return {
     get: named("get", `${from} where ${match}`),
-    getMany: named("getMany", `${from} where ${matchMany(table)}`),
+    getMany: named("getMany", manyKeysSql(table, { columns: "t.pb::text as pb, t.version" })),
     getForUpdate: named("lock", `${from} where ${match} for update`),
     insert: named("insert", `${insert} values ($1::jsonb)`),
     insertMany: named("insertMany", `${insert} select * from jsonb_array_elements($1::jsonb)`),
@@ -84,12 +85,6 @@ function buildStatements(table: Table): TableStatements {
       `delete from ${sqlName} where ${match} and version = $${next}::bigint`,
     ),
   };
-}
-
-function matchMany({ key }: Table): string {
-  const names = key.map((column) => quoteIdentifier(column.name)).join(", ");
-  const arrays = key.map((column, index) => `$${index + 1}::${column.sqlType}[]`).join(", ");
-  return key.length === 1 ? `${names} = any(${arrays})` : `(${names}) in (select * from unnest(${arrays}))`;
 }
 
 /** Shapes of a table's lists. */

@@ -17,7 +17,9 @@ export async function inheritPositions(
   if (causes.size === 0) return events;
   const found = await client.query<{ event_id: string; position: string }>({
     name: "positions of causes",
-    text: "select event_id, position from quartet.event_log where event_id = any($1::uuid[]) and position is not null",
+    // One by one: a plan that was made while the newest segment was small might read all of it for as long as it grows.
+    text: `select found.* from unnest($1::uuid[]) as cause (id) cross join lateral (
+  select event_id, position from quartet.event_log where event_id = cause.id and position is not null limit 1) as found`,
     values: [[...causes]],
   });
   const positions = new Map(found.rows.map((row) => [row.event_id, row.position]));

@@ -47,11 +47,49 @@ test("an accepted command whose key was used for another request is dropped, als
   expect(await endOf(database, name)).toBeUndefined();
 });
 
+/** What the database says to a login that may not do something. */
+const readMissingGrant = () =>
+  database.query("do $$ begin raise insufficient_privilege; end $$").catch((error) => error);
+
+const notNow = { code: "unavailable", fix: expect.stringContaining("quartet apply") };
+
+test("a grant that is missing is not the end of what was accepted: it is decided again", async () => {
+  const name = newName();
+  let missing: unknown = await readMissingGrant();
+  const push = acceptance(
+    runtime,
+    "decisions",
+    name,
+    async () => {
+      if (missing !== undefined) throw translateDatabaseError(missing);
+    },
+    name,
+  );
+  await expect(receive(runtime, push)).rejects.toMatchObject(notNow);
+  expect(await endOf(database, name)).toBeUndefined();
+  missing = undefined;
+  await receive(runtime, push);
+  expect(await endOf(database, name)).toBe("committed");
+});
+
+test("a grant that is missing is not the end of what was decided: it is written later", async () => {
+  const name = newName();
+  const intent = await offload(runtime, name, async (ctx) => change(ctx, "upsert", "red", name));
+  await database.query(`create function ledger.refuse() returns trigger language plpgsql as
+    'begin raise insufficient_privilege; end'`);
+  await database.query(
+    "create trigger refuse before insert on ledger.red for each row execute function ledger.refuse()",
+  );
+  await expect(receive(runtime, intent)).rejects.toMatchObject(notNow);
+  expect(await endOf(database, name)).toBeUndefined();
+  await database.query("drop function ledger.refuse() cascade");
+  await receive(runtime, intent);
+  expect(await endOf(database, name)).toBe("committed");
+});
+
 test("a grant that is missing is not kept as the answer of a key", async () => {
   const name = newName();
-  const missing = await database
-    .query("do $$ begin raise insufficient_privilege; end $$")
-    .catch((error) => error);
+  const missing = await readMissingGrant();
   const refused = direct(runtime, name, async () => {
     throw translateDatabaseError(missing);
   });

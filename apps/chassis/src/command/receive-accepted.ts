@@ -7,7 +7,7 @@ import { deriveEventId } from "../outbox/event-id.ts";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
 import { parsePosition } from "../position/position.ts";
 import { runCommit } from "../sql/run-commit.ts";
-import { translateDatabaseError } from "../sql/translate-error.ts";
+import { isMissingGrant, translateDatabaseError } from "../sql/translate-error.ts";
 import { headOf, toCall } from "./accepted-call.ts";
 import type { CommandCall } from "./command-call.ts";
 import { commitDecision, keptChanging } from "./commit-decision.ts";
@@ -69,6 +69,7 @@ export async function decideAccepted(
     }
   } catch (error) {
     if (!(error instanceof QuartetError) || error.retry || error.code === "unimplemented") throw error;
+    if (isMissingGrant(error)) throw error;
     await endRefused(runtime, event, accepted, error);
   }
 }

@@ -7,6 +7,7 @@ import {
 } from "../gen/quartet/v1/intent_pb.ts";
 import type { OutboxEvent } from "../outbox/outbox-event.ts";
 import { decodeStoredJson } from "../schema/json/json.ts";
+import { isMissingGrant } from "../sql/translate-error.ts";
 import type { CallScope } from "./handler-context.ts";
 import { decideAccepted, recordAccepted } from "./receive-accepted.ts";
 import { receiveFailure, receiveIntent } from "./receive-intent.ts";
@@ -25,9 +26,22 @@ export async function receiveEvent(
   event: ReceivedEvent,
   scope: CallScope,
 ): Promise<readonly OutboxEvent[]> {
-  if (event.subscription.startsWith(reactionPrefix)) return receiveReaction(runtime, event, scope);
-  await receiveSystemEvent(runtime, event, scope);
-  return [];
+  try {
+    if (event.subscription.startsWith(reactionPrefix)) return await receiveReaction(runtime, event, scope);
+    await receiveSystemEvent(runtime, event, scope);
+    return [];
+  } catch (error) {
+    throw isMissingGrant(error) ? notGranted(error) : error;
+  }
+}
+
+/** A fault of the deployment, which is mended there and not by whoever sent the event: it is tried again. */
+function notGranted(cause: unknown): QuartetError {
+  return new QuartetError("unavailable", "The database refused: this login may not do that.", {
+    cause,
+    fix: "Run `quartet apply`, which grants each class what it needs.",
+    retryAfterSeconds: 1,
+  });
 }
 
 async function receiveSystemEvent(runtime: Runtime, event: ReceivedEvent, scope: CallScope): Promise<void> {

@@ -5,7 +5,7 @@ import type { CommandFailed, Intent } from "../gen/quartet/v1/intent_pb.ts";
 import { type Problem, ProblemSchema } from "../gen/quartet/v1/problem_pb.ts";
 import { claimEvent } from "../inbox/claim-event.ts";
 import { runCommit } from "../sql/run-commit.ts";
-import { translateDatabaseError } from "../sql/translate-error.ts";
+import { isMissingGrant, translateDatabaseError } from "../sql/translate-error.ts";
 import { commitIntent } from "./commit-intent.ts";
 import { decideAgain } from "./decide-again.ts";
 import type { CallScope } from "./handler-context.ts";
@@ -51,8 +51,8 @@ export async function receiveIntent(
     }
   } catch (error) {
     if (!(error instanceof QuartetError) || error.retry || read.head === undefined) throw error;
-    // An older build than the one that decided: a newer one may know what to do.
-    if (error.code === "unimplemented") throw error;
+    // An older build than the one that decided, or a login without a grant: a newer one may know what to do, or may do it.
+    if (error.code === "unimplemented" || isMissingGrant(error)) throw error;
     if (error.code === "key_reused") return noteReusedKey(runtime, read.head);
     await recordFailure(runtime, event, read.head, errorToProblem(error));
   }

@@ -20,15 +20,20 @@ import {
 } from "../push/test-push.ts";
 import { callbackSecrets } from "./callback-secrets.ts";
 import { CallbackTarget } from "./callback-target.ts";
+import { mostOfPrincipal } from "./principal-shares.ts";
 
 const subscription = testSubscription({ name: "callbacks", endpoint: "callback:" });
 
-function ended(callbackUrl: string, state: OperationState = OperationState.COMMITTED): LogEvent {
+function ended(
+  callbackUrl: string,
+  state: OperationState = OperationState.COMMITTED,
+  principal = "whose",
+): LogEvent {
   const problem = create(ProblemSchema, { code: "failed_precondition", detail: "sold out" });
   const record = create(OperationRecordSchema, {
     operationId: "ab12",
     method: "shop.v1.Orders/PlaceOrder",
-    principal: "whose",
+    principal,
     fingerprint: "of what",
     state,
     acceptTime: timestampFromMs(1_700_000_000_000),
@@ -130,6 +135,27 @@ test("a host that hangs has its share, spends no attempt for what waits for it, 
   // Cut off by us: nothing is known of them.
   const cut = await Promise.all(many.slice(0, 8));
   expect(new Set(cut.map(({ endpoint }) => endpoint))).toEqual(new Set(["unsent"]));
+});
+
+test("a principal whose every callback names another host that hangs leaves most places to others", async () => {
+  await using stack = new AsyncDisposableStack();
+  const hosts: TestEndpoint[] = [];
+  for (let index = 0; index < mostOfPrincipal + 4; index++)
+    hosts.push(stack.use(await openTestEndpoint(() => undefined)));
+  await using well = await answering(http(204));
+  await using target = new CallbackTarget(systemRegistry, anywhere);
+  const push = (url: string, principal: string) =>
+    pushCallback(target, ended(url, OperationState.COMMITTED, principal), 60_000);
+  const many = hosts.map(({ url }) => push(url, "hostile"));
+  for (const answer of await Promise.all(many.slice(mostOfPrincipal))) {
+    expect(answer).toMatchObject({ outcomes: [{ kind: "retry", untried: true }], endpoint: "answered" });
+  }
+  await vi.waitFor(() =>
+    expect(hosts.filter(({ requests }) => requests.length > 0)).toHaveLength(mostOfPrincipal),
+  );
+  expect(await push(well.url, "honest")).toMatchObject({ outcomes: [{ kind: "acknowledged" }] });
+  await target[Symbol.asyncDispose]();
+  await Promise.all(many);
 });
 
 test("a host that answers nothing is not tried again for a while, and that counts as attempts", async () => {

@@ -11,13 +11,14 @@ import { type CallbackHost, CallbackHosts } from "./callback-hosts.ts";
 import { callbackSeeds } from "./callback-secrets.ts";
 import { type Callback, readCallback } from "./ended-operation.ts";
 import type { Admission } from "./host-gate.ts";
+import { PrincipalShares } from "./principal-shares.ts";
 
 /** Whole, always: a client that was called back should not have to ask again for what it was called about. */
 const maxDataBytes = 64 * 1_048_576;
 
 /**
  * Where callbacks go: each to the URL that its client gave. What a host does is its own affair. Each has limits of its own
- * (host-gate.ts), and no answer of one, or its silence, says anything of the others: the subscription as a whole is never
+ * (host-gate.ts), as has each principal (principal-shares.ts), and no answer of one, or its silence, says anything of the others: the subscription as a whole is never
  * away. A callback has the subscription's attempts, and is a dead letter then; a 410 makes it one at once.
  */
 export class CallbackTarget implements PushTarget {
@@ -26,6 +27,7 @@ export class CallbackTarget implements PushTarget {
   readonly mode = "binary";
   readonly #registry: Registry;
   readonly #hosts: CallbackHosts;
+  readonly #shares = new PrincipalShares();
 
   /** @param registry knows the answers of the domain's commands */
   constructor(registry: Registry, reach: OutsideReach) {
@@ -64,14 +66,27 @@ export class CallbackTarget implements PushTarget {
       const answer = error instanceof Error ? error.message : String(error);
       return unpushed(fail("refused", { ...silence(this.path), answer }));
     }
-    const admission = host.gate.enter(performance.now());
-    if (admission.kind !== "go") return unpushed(heldBack(callback.url, admission));
-    const target = targetOf(callback.url, host);
-    const subscription = subscriptionOf(push.subscription, callback.url);
+    const { principal, url } = callback;
+    const admission = this.#enter(principal, host);
+    if (admission.kind !== "go") return unpushed(heldBack(url, admission));
+    const target = targetOf(url, host);
+    const subscription = subscriptionOf(push.subscription, url);
     const events = [{ ...pushed, event: callback.event }];
     const answer = await pushEvents(target, settings, { ...push, subscription, events }, signal);
-    host.gate.leave(performance.now(), isAnswered(answer), answer.durationMs);
+    const nowMs = performance.now();
+    host.gate.leave(nowMs, isAnswered(answer), answer.durationMs);
+    this.#shares.leave(principal, nowMs, answer.durationMs);
     return answer.endpoint === "unsent" ? answer : asOwnAffair(answer);
+  }
+
+  /** A place of the principal's, and one of the host's: both, or none. */
+  #enter(principal: string, host: CallbackHost): Admission {
+    const nowMs = performance.now();
+    const share = this.#shares.enter(principal, nowMs);
+    if (share.kind !== "go") return share;
+    const admission = host.gate.enter(nowMs);
+    if (admission.kind !== "go") this.#shares.leave(principal, nowMs, undefined);
+    return admission;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -112,7 +127,11 @@ function heldBack(url: URL, { kind, waitMs }: Exclude<Admission, { kind: "go" }>
   if (kind === "silent") {
     return fail("retry", { ...failure, answer: "not sent: its host has not answered the last callbacks" });
   }
-  return fail("retry", { ...failure, answer: "not sent: its host has enough under way", untried: true });
+  return fail("retry", {
+    ...failure,
+    answer: "not sent: its host, or its principal, has enough under way",
+    untried: true,
+  });
 }
 
 function silence(destination: string): PushFailure {

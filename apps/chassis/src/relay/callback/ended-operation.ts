@@ -9,6 +9,8 @@ import type { LogEvent } from "../log/log-event.ts";
 /** An event of the log as a callback. */
 export interface Callback {
   readonly url: URL;
+  /** Whose command it was. */
+  readonly principal: string;
   /** The same event, whose data is the operation as clients see it. */
   readonly event: LogEvent;
 }
@@ -22,7 +24,7 @@ export function readCallback(event: LogEvent, registry: Registry): Callback {
     if (record === undefined || !/^https?:$/.test(url.protocol))
       throw new TypeError("no record or no http(s) URL");
     const operation = encodeJson(OperationSchema, toOperation(record, event.position), registry);
-    return { url, event: { ...event, payload: JSON.stringify(operation) } };
+    return { url, principal: record.principal, event: { ...event, payload: JSON.stringify(operation) } };
   } catch (cause) {
     throw new QuartetError("unprocessable_event", `Event ${event.eventId} is no end of an operation.`, {
       cause,

@@ -1,7 +1,7 @@
 /** What a gate says of a callback that is about to be made. */
 export type Admission =
   | { readonly kind: "go" }
-  /** The host has as many under way as it may: no attempt is spent. */
+  /** As many are under way as may be: no attempt is spent. */
   | { readonly kind: "busy"; readonly waitMs: number }
   /** The host has not answered its last ones: this one would not be answered either, and counts as tried. */
   | { readonly kind: "silent"; readonly waitMs: number };
@@ -28,6 +28,7 @@ const firstDurationMs = 100;
  * silent for twice as long.
  */
 export class HostGate {
+  readonly #most: number;
   #active = 0;
   #unanswered = 0;
   #silentUntilMs = 0;
@@ -36,6 +37,11 @@ export class HostGate {
   #durationMs = firstDurationMs;
   #lastTurnMs = 0;
 
+  /** @param most under way at once */
+  constructor(most: number = mostUnderWay) {
+    this.#most = most;
+  }
+
   /** Begins a callback when it may: each one that goes has to end. */
   enter(nowMs: number, random: number = Math.random()): Admission {
     this.#lastUsedMs = nowMs;
@@ -43,14 +49,14 @@ export class HostGate {
     if (isSilent && (nowMs < this.#silentUntilMs || this.#active > 0)) {
       return { kind: "silent", waitMs: Math.max(firstPauseMs, this.#silentUntilMs - nowMs) };
     }
-    if (this.#active >= mostUnderWay) return { kind: "busy", waitMs: this.#nextTurn(nowMs, random) - nowMs };
+    if (this.#active >= this.#most) return { kind: "busy", waitMs: this.#nextTurn(nowMs, random) - nowMs };
     this.#active += 1;
     return { kind: "go" };
   }
 
   /** Turns that are too far away are another time's affair: then it is tried again, and has its turn anew. */
   #nextTurn(nowMs: number, random: number): number {
-    const turnMs = Math.max(nowMs + busyMs, this.#lastTurnMs) + this.#durationMs / mostUnderWay;
+    const turnMs = Math.max(nowMs + busyMs, this.#lastTurnMs) + this.#durationMs / this.#most;
     if (turnMs > nowMs + longestPauseMs) return nowMs + (longestPauseMs * (1 + random)) / 2;
     this.#lastTurnMs = turnMs;
     return turnMs;

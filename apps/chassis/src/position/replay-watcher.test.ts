@@ -7,7 +7,7 @@ import type { QuartetError } from "../error/quartet-error.ts";
 import { parsePosition } from "./position.ts";
 import { ReplayWatcher } from "./replay-watcher.ts";
 import { readReplicaLag } from "./replica-lag.ts";
-import { takePosition } from "./take-position.ts";
+import { committedPlaceStatement, readCommittedPlace, takePosition } from "./take-position.ts";
 
 let server: TestServer;
 let database: TestDatabase;
@@ -76,6 +76,18 @@ describe("takePosition", () => {
     const after = parsePosition(await write());
     expect(after.lsn).toBeGreaterThan(before.lsn);
     expect(after).toMatchObject({ systemId: before.systemId, timeline: 1 });
+  });
+
+  test("says of a primary what is read there in the round trip of a COMMIT", async () => {
+    const before = parsePosition(await write());
+    const result = await database.pool.query({ ...committedPlaceStatement });
+    const place = parsePosition(readCommittedPlace(result, before.systemId));
+    const after = parsePosition(await takePosition(database.pool));
+    expect(place).toMatchObject({ systemId: before.systemId, timeline: before.timeline });
+    expect(place.lsn).toBeGreaterThanOrEqual(before.lsn);
+    expect(place.lsn).toBeLessThanOrEqual(after.lsn);
+    // A replica has committed nothing.
+    await expect(replica.query({ ...committedPlaceStatement })).rejects.toThrow("recovery is in progress");
   });
 
   test("on a replica is of the same system and timeline, at what is replayed", async () => {

@@ -1,4 +1,5 @@
 import { operationRetentionFunctions } from "../command/operation-retention-ddl.ts";
+import { sagaRetentionFunctions } from "../command/saga/saga-retention-ddl.ts";
 import { inboxRetentionFunctions } from "../inbox/inbox-ddl.ts";
 import { outboxRetentionFunctions } from "../outbox/outbox-retention-ddl.ts";
 import { deliveryTables } from "../relay/delivery/delivery-ddl.ts";
@@ -32,13 +33,14 @@ export interface MainObjects {
 const all = ["select", "insert", "update", "delete"];
 const readers = ["quartet_nano", "quartet_micro"];
 
-/** In every database with an outbox: heartbeats through its WAL, and the retention of outbox and inbox. */
+/** In every database with an outbox: heartbeats through its WAL, and the retention of outbox, inbox, operations and runs. */
 const upkeep: readonly Rights[] = [
   executeRights([
     "pg_logical_emit_message(boolean,text,text,boolean)",
     "pg_logical_emit_message(boolean,text,bytea,boolean)",
   ]),
-  executeRights([...outboxRetentionFunctions, ...inboxRetentionFunctions, ...operationRetentionFunctions]),
+  executeRights([...outboxRetentionFunctions, ...inboxRetentionFunctions]),
+  executeRights([...operationRetentionFunctions, ...sagaRetentionFunctions]),
 ];
 
 /**

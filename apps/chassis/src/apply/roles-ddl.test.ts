@@ -156,6 +156,8 @@ test("the relay alone may call what keeps outbox, inbox and log, and owns no tab
     close: "select quartet.close_outbox_months('7 days')",
     drop: "select quartet.drop_outbox_month('0/0', '', 1)",
     inbox: "select quartet.prune_inbox('8 days', 100)",
+    operations: "select quartet.prune_operations('8 days', 100)",
+    sagas: "select quartet.prune_sagas('8 days', 100)",
   };
   const segments = {
     rotate: "select quartet.rotate_event_log(100, '1 day')",

@@ -1,4 +1,5 @@
 import { operationRetentionObjects } from "../command/operation-retention-ddl.ts";
+import { sagaRetentionObjects } from "../command/saga/saga-retention-ddl.ts";
 import { inboxRetentionObjects, inboxSql } from "../inbox/inbox-ddl.ts";
 import { outboxSql } from "../outbox/outbox-ddl.ts";
 import { outboxRetentionObjects } from "../outbox/outbox-retention-ddl.ts";
@@ -20,6 +21,7 @@ export function platformObjects(target: SchemaTarget): readonly DdlObject[] {
     ...outboxRetentionObjects(),
     ...inboxRetentionObjects(),
     ...operationRetentionObjects(),
+    ...sagaRetentionObjects(),
     ...target.relay.functions,
   ];
 }

@@ -7,6 +7,7 @@ const names = {
   outbox: "outboxKeepSeconds",
   inbox: "inboxKeepSeconds",
   operations: "operationKeepSeconds",
+  sagas: "sagaKeepSeconds",
   attempts: "attemptKeepSeconds",
 } as const;
 

@@ -27,6 +27,7 @@ import { write } from "../../service/write.ts";
 import { translateDatabaseError } from "../../sql/translate-error.ts";
 import { receiveEvent } from "../receive-event.ts";
 import type { ReceivedEvent } from "../received-event.ts";
+import { sagaRetentionObjects } from "./saga-retention-ddl.ts";
 
 /** Adds a text to the trip's booking. Not idempotent by itself: it tells how often it happened. */
 const book = write(BookSchema, async (tx, intent) => {
@@ -94,6 +95,7 @@ beforeAll(async () => {
   await database.query("create schema if not exists trips");
   for (const table of [...domain.tables, ...systemTables]) await database.query(createTableSql(table));
   for (const sql of inboxSql) await database.query(sql);
+  for (const { create } of sagaRetentionObjects()) await database.query(create);
   runtime = await openRuntime({
     domain,
     databaseUrl: database.url(),
@@ -134,13 +136,13 @@ async function outbox(): Promise<OutboxRow[]> {
 const delivered = new Set<string>();
 
 /** What a relay does with an event: a push to each reaction that takes it. */
-async function push(row: Omit<OutboxRow, "delayed">, attempt = 1): Promise<void> {
+async function push(row: Omit<OutboxRow, "delayed">, attempt = 1, time = new Date()): Promise<void> {
   delivered.add(row.id);
   for (const reaction of domain.reactions.values()) {
     if (!eventTypesOf(reaction).includes(row.type)) continue;
     const event: ReceivedEvent = {
       ...{ subscription: `reaction/${reaction.name}`, id: row.id, type: row.type, key: row.aggregateid },
-      ...{ time: new Date(), attempt, position: undefined, traceparent: undefined, data: row.payload },
+      ...{ time, attempt, position: undefined, traceparent: undefined, data: row.payload },
     };
     const scope = {
       principal: "relay",
@@ -255,7 +257,7 @@ test("a grant that is missing is no refusal: nothing is undone for it", async ()
       throw translateDatabaseError(missing);
     },
   });
-  await expect(begin()).rejects.toMatchObject({ code: "permission_denied" });
+  await expect(begin()).rejects.toMatchObject({ code: "unavailable" });
   expect(await state()).toMatchObject({ status: "RUNNING", steps: "DONE RUNNING PENDING" });
 });
 
@@ -363,6 +365,65 @@ test("a compensation that goes on failing is stuck and tells so, until it is tri
   await push({ id: createEventId(), type: "quartet.v1.SagaRetry", aggregateid: key, payload });
   await settle();
   expect(await state()).toMatchObject({ status: "COMPENSATED", steps: "COMPENSATED COMPENSATED PENDING" });
+});
+
+/** As if it had all been eight days ago. Returns that time. */
+async function forget(): Promise<Date> {
+  const time = new Date(Date.now() - 8 * 86_400_000);
+  const times = {
+    startTime: time.toISOString(),
+    updateTime: time.toISOString(),
+    endTime: time.toISOString(),
+  };
+  await database.query("update quartet.saga set pb = pb || $2 where instance_key = $1", [
+    key,
+    JSON.stringify(times),
+  ]);
+  const [pruned] = await database.query("select quartet.prune_sagas('7 days', 10) as count");
+  expect(pruned).toEqual({ count: 1 });
+  return time;
+}
+
+test("a run that is forgotten is neither begun nor moved on again by its events", async () => {
+  const started = { id: createEventId(), type: "trips.v1.Started", aggregateid: key, payload: { id: key } };
+  await push(started);
+  await settle();
+  expect((await state()).status).toBe("COMPLETED");
+  const time = await forget();
+  const events = await outbox();
+  await push(started, 2, time);
+  const timeouts = events.filter(({ type }) => type === "quartet.v1.SagaTimeout");
+  expect(timeouts).toHaveLength(2);
+  for (const row of timeouts) await push(row, 1, time);
+  for (const type of ["Done", "Failed", "Flown", "Cancelled"]) await tell(`trips.v1.${type}`);
+  const payload = { saga: "trip", instanceKey: key };
+  await push({ id: createEventId(), type: "quartet.v1.SagaRetry", aggregateid: key, payload });
+  expect(await state()).toMatchObject({ status: "undefined", booking: "booked" });
+  expect(await outbox()).toHaveLength(events.length);
+});
+
+test("a step of a run that is forgotten runs no more, and whoever redrives it is told", async () => {
+  const tries = { run: 0, undo: 0 };
+  const counted = (code: "run" | "undo") => async () => {
+    tries[code] += 1;
+    return code === "run" ? "full" : "unbooked";
+  };
+  plans.set(key, { run: counted("run"), undo: counted("undo") });
+  await begin();
+  const due = (await outbox()).filter(({ type }) => type === "quartet.v1.SagaStepDue");
+  const again = (backward: boolean) => {
+    const found = due.find(({ payload }) => payload["step"] === "book" && payload["backward"] === backward);
+    if (found === undefined) throw new Error(`nothing of ${key} was due`);
+    return { ...found, id: createEventId() };
+  };
+  const before = { ...tries };
+  const time = await forget();
+  await expect(push(again(false), 1, time)).rejects.toMatchObject({ code: "failed_precondition" });
+  await push(again(true), 1, time);
+  expect(tries).toEqual(before);
+  // One that is young belongs to a run that is not seen yet.
+  await push(again(true));
+  expect(tries.undo).toBe(before.undo + 1);
 });
 
 test("outcomes of what no saga began are nothing", async () => {

@@ -4,33 +4,37 @@ import type { SqlClient } from "../../sql/sql-client.ts";
 const batchRows = 5_000;
 
 /** Deletes effects of long ago from an inbox, a batch at a time, until there are no more or the signal aborts. */
-export async function pruneInbox(
-  client: SqlClient,
-  keepSeconds: number,
-  signal: AbortSignal,
-): Promise<number> {
-  return inBatches(signal, async () => {
-    const result = await client.query<{ pruned: number }>({
-      text: "select quartet.prune_inbox(make_interval(secs => $1), $2) as pruned",
-      values: [keepSeconds, batchRows],
-    });
-    return result.rows[0]?.pruned ?? 0;
-  });
+export function pruneInbox(client: SqlClient, keepSeconds: number, signal: AbortSignal): Promise<number> {
+  return callInBatches(
+    client,
+    "select quartet.prune_inbox(make_interval(secs => $1), $2) as pruned",
+    keepSeconds,
+    signal,
+  );
 }
 
 /** Deletes operations that ended long ago, as {@link pruneInbox} does effects. */
-export async function pruneOperations(
+export function pruneOperations(
   client: SqlClient,
   keepSeconds: number,
   signal: AbortSignal,
 ): Promise<number> {
-  return inBatches(signal, async () => {
-    const result = await client.query<{ pruned: number }>({
-      text: "select quartet.prune_operations(make_interval(secs => $1), $2) as pruned",
-      values: [keepSeconds, batchRows],
-    });
-    return result.rows[0]?.pruned ?? 0;
-  });
+  return callInBatches(
+    client,
+    "select quartet.prune_operations(make_interval(secs => $1), $2) as pruned",
+    keepSeconds,
+    signal,
+  );
+}
+
+/** Deletes runs of sagas that ended long ago, as {@link pruneInbox} does effects. */
+export function pruneSagas(client: SqlClient, keepSeconds: number, signal: AbortSignal): Promise<number> {
+  return callInBatches(
+    client,
+    "select quartet.prune_sagas(make_interval(secs => $1), $2) as pruned",
+    keepSeconds,
+    signal,
+  );
 }
 
 /** Deletes attempts of long ago, as {@link pruneInbox} does effects. */
@@ -46,6 +50,18 @@ export async function pruneAttempts(
       values: [keepSeconds, batchRows],
     });
     return result.rowCount ?? 0;
+  });
+}
+
+function callInBatches(
+  client: SqlClient,
+  text: string,
+  keepSeconds: number,
+  signal: AbortSignal,
+): Promise<number> {
+  return inBatches(signal, async () => {
+    const result = await client.query<{ pruned: number }>({ text, values: [keepSeconds, batchRows] });
+    return result.rows[0]?.pruned ?? 0;
   });
 }
 

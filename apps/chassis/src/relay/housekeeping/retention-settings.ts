@@ -16,6 +16,11 @@ export interface RetentionSettings {
    * inbox must not outlive its operation, so they are kept an hour longer than inboxes in any case.
    */
   readonly operationKeepSeconds: number;
+  /**
+   * Runs of sagas, counted from their ends: a day at least. What the log may still deliver of a run must find it, so they
+   * are kept an hour longer than inboxes in any case.
+   */
+  readonly sagaKeepSeconds: number;
   /** The attempt log. */
   readonly attemptKeepSeconds: number;
 }
@@ -30,5 +35,6 @@ export const defaultRetention: RetentionSettings = {
   outboxKeepSeconds: 7 * day,
   inboxKeepSeconds: 8 * day,
   operationKeepSeconds: 7 * day,
+  sagaKeepSeconds: 7 * day,
   attemptKeepSeconds: 7 * day,
 };

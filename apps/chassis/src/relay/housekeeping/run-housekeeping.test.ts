@@ -82,6 +82,18 @@ test("drops what is old of the log, the inbox and the attempts, and begins segme
     const pb = { operationId: `${age}`, state: "OPERATION_STATE_FAILED", acceptTime: time, endTime: time };
     await database.query("insert into quartet.operation (pb) values ($1)", [JSON.stringify(pb)]);
   }
+  // So do runs of sagas.
+  for (const age of [10, 30]) {
+    const time = new Date(Date.now() - age * 86_400_000).toISOString();
+    const pb = {
+      saga: "a",
+      instanceKey: `${age}`,
+      status: "SAGA_STATUS_COMPLETED",
+      updateTime: time,
+      endTime: time,
+    };
+    await database.query("insert into quartet.saga (pb) values ($1)", [JSON.stringify(pb)]);
+  }
   // A segment that is kept keeps the effects of its time.
   await database.query(`update quartet.event_log_segment set opened_at = ${days(10)} where segment = 1`);
   const inbox = () => ids("select event_id as id from quartet.inbox order by 1");
@@ -90,6 +102,7 @@ test("drops what is old of the log, the inbox and the attempts, and begins segme
     await using housekeeping = start({ segmentEvents: 20 });
     await expect.poll(inbox, { timeout: 10_000 }).toEqual(["held", "young"]);
     await expect.poll(() => ids("select operation_id as id from quartet.operation")).toEqual(["10"]);
+    await expect.poll(() => ids("select instance_key as id from quartet.saga")).toEqual(["10"]);
     await expect.poll(segments, { timeout: 10_000 }).toEqual(["1", "2", "3"]);
     await expect.poll(() => ids("select seq as id from quartet.delivery_attempt")).toHaveLength(1);
     expect(housekeeping.warnings).toEqual([]);

@@ -5,7 +5,7 @@ import { openPool } from "../../sql/open-pool.ts";
 import type { EventLog } from "../log/event-log.ts";
 import { dropSegment, readLogAge, rotateLog } from "./keep-log.ts";
 import { dropMonth, prepareMonths, readCaptured } from "./keep-outbox.ts";
-import { pruneAttempts, pruneInbox, pruneOperations } from "./prune-rows.ts";
+import { pruneAttempts, pruneInbox, pruneOperations, pruneSagas } from "./prune-rows.ts";
 import { releaseDelayed } from "./release-delayed.ts";
 import { defaultRetention, type RetentionSettings } from "./retention-settings.ts";
 
@@ -25,8 +25,8 @@ const hourSeconds = 3_600;
 const daySeconds = 86_400;
 
 /**
- * Releases delayed events, and keeps log, outboxes, inboxes and attempt log from growing without end, until the signal
- * aborts. A chore that fails is logged and done again the next time.
+ * Releases delayed events, and keeps log, outboxes, inboxes, operations, saga runs and attempt log from growing without end,
+ * until the signal aborts. A chore that fails is logged and done again the next time.
  *
  * Two that do it at once, as after a takeover, do no harm: each chore is done by one statement that finds for itself what
  * is to be done.
@@ -126,6 +126,10 @@ async function keepDatabase(
   await tryChore(`prune the operations of ${name}`, logger, async () => {
     const keepSeconds = Math.max(retention.operationKeepSeconds, (await inboxSeconds()) + hourSeconds);
     await pruneOperations(pool, keepSeconds, signal);
+  });
+  await tryChore(`prune the saga runs of ${name}`, logger, async () => {
+    const keepSeconds = Math.max(retention.sagaKeepSeconds, (await inboxSeconds()) + hourSeconds);
+    await pruneSagas(pool, keepSeconds, signal);
   });
   await tryChore(`keep the months of the outbox of ${name}`, logger, async () => {
     await prepareMonths(pool, retention);

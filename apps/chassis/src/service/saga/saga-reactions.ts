@@ -14,6 +14,7 @@ import { ProblemSchema } from "../../gen/quartet/v1/problem_pb.ts";
 import {
   type SagaDecision,
   SagaDecisionSchema,
+  type SagaInstance,
   type SagaRetry,
   SagaRetrySchema,
   type SagaSignal,
@@ -95,7 +96,7 @@ async function signalTimeout(
   parts: ReactionParts,
 ): Promise<void> {
   const { saga, instanceKey } = timeout;
-  const step = await readStep(ctx, timeout);
+  const step = stepOf(await readSagaRow(ctx, saga, instanceKey), timeout);
   if (step !== undefined && isPast(step, timeout)) return;
   ctx.write(parts.write, { saga, instanceKey, signal: { case: "timeout", value: timeout } });
 }
@@ -115,7 +116,9 @@ async function runStep(ctx: ReactionContext, due: SagaStepDue, parts: ReactionPa
   const { saga: name, instanceKey, step, run, backward } = due;
   const saga = parts.sagas.get(name);
   if (saga === undefined) throw new QuartetError("unimplemented", `This build has no saga ${name}.`);
-  const seen = await readStep(ctx, due);
+  const instance = await readSagaRow(ctx, name, instanceKey);
+  if (instance === undefined && isForgotten(ctx.event)) return refuseForgotten(due);
+  const seen = stepOf(instance, due);
   if (seen !== undefined && isPast(seen, due) && isSettled(seen, due)) return;
   const decision =
     seen !== undefined && isPast(seen, due)
@@ -124,9 +127,30 @@ async function runStep(ctx: ReactionContext, due: SagaStepDue, parts: ReactionPa
   ctx.write(parts.write, { saga: name, instanceKey, signal: { case: "decision", value: decision } });
 }
 
-async function readStep(ctx: ReactionContext, run: SagaTimeout | SagaStepDue): Promise<SagaStep | undefined> {
-  const instance = await readSagaRow(ctx, run.saga, run.instanceKey);
+function stepOf(instance: SagaInstance | undefined, run: SagaTimeout | SagaStepDue): SagaStep | undefined {
   return instance?.steps.find(({ name }) => name === run.step);
+}
+
+/** Runs are kept for longer than this after their ends (saga-retention-ddl.ts), whatever the deployment says. */
+const shortestKeptMs = 86_400_000;
+
+/** Of the run of an event that is not there: it has been, as something was due. A young one's is only not seen here yet. */
+function isForgotten({ time }: ReactionContext["event"]): boolean {
+  return time.getTime() < Date.now() - shortestKeptMs;
+}
+
+/**
+ * A step's code that was run for a run that is no more could not be undone: what it decides is nothing, and what it does
+ * elsewhere nobody would know of. Nothing is to be undone either: the run was, before it ended.
+ *
+ * @throws QuartetError `failed_precondition` when it goes forward: a human redrove a dead letter, and is to be told.
+ */
+function refuseForgotten({ saga, instanceKey, step, backward }: SagaStepDue): void {
+  if (backward) return;
+  const run = `The run ${instanceKey} of ${saga}`;
+  throw new QuartetError("failed_precondition", `${run} ended long ago: its step ${step} is not run.`, {
+    fix: "Find out whether an earlier attempt did anything elsewhere; then discard the letter.",
+  });
 }
 
 /** True when the run is not waited for any more: it never will be again, so what a replica shows is enough. */

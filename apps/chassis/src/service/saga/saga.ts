@@ -89,6 +89,9 @@ export interface Saga extends SagaDefinition<DescMessage> {
  * as a row, found by a key of its events. From Step Functions: a catch per step that tells failed from timed out. From none
  * of them: what a late answer means. Rename or remove a step only when no run has it; a new one runs in runs under way.
  *
+ * A run that has ended, COMPLETED or COMPENSATED, is forgotten a week later by default (saga-retention-ddl.ts). What comes
+ * for it then is nothing, but for another event of `start` with its key, which begins a run: give each a key of its own.
+ *
  * `defineDomain` refuses a saga with a step that lacks a compensation or a timeout.
  */
 export function saga<S extends DescMessage>(name: string, definition: SagaDefinition<S>): Saga {

@@ -31,6 +31,20 @@ describe("a transaction", () => {
     expect(await ids()).toEqual([]);
   });
 
+  test("that could not send what was deferred is not committed, whatever its work swallowed", async () => {
+    const unsent = runCommit(database.pool, async (tx) => {
+      await tx.query(insert(1));
+      tx.defer(insert(2));
+      tx.defer({ ...insert(3), text: "delete from kept where id = $1" });
+      await tx.query({ text: "select 1" }).catch(() => undefined);
+    });
+    await expect(unsent).rejects.toMatchObject({
+      code: "internal",
+      message: expect.stringContaining("insert"),
+    });
+    expect(await ids()).toEqual([]);
+  });
+
   test("that was undone takes no statement more of work that went on beside", async () => {
     const after = Promise.withResolvers<unknown>();
     const undone = runCommit(database.pool, (tx) =>

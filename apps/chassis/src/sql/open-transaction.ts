@@ -1,8 +1,8 @@
 import type { PoolClient, QueryResult, QueryResultRow } from "pg";
-import { QuartetError } from "../error/quartet-error.ts";
 import type { SharedStatement, SqlClient, Statement } from "./sql-client.ts";
 import { runStatements } from "./statement-batch.ts";
-import { type RunningTransaction, requireCommitted } from "./transaction-steps.ts";
+import { lateStatement, type RunningTransaction, requireCommitted } from "./transaction-steps.ts";
+import { sqlStateOf } from "./translate-error.ts";
 
 const savepointText = /^\s*savepoint\b/i;
 const commitStatement = { name: "commit", text: "commit", quiet: true };
@@ -32,7 +32,7 @@ export class OpenTransaction implements TransactionClient, RunningTransaction {
   #hasSavepoint = false;
   /** Once it is being ended nothing more is sent: it would be a transaction of its own, or of whoever has the connection then. */
   #isOver = false;
-  /** Of the first round trip: there is no transaction, or one that can do nothing more. */
+  /** There is no transaction, one that can do nothing more, or one that lacks what was to be in it. */
   #fault: unknown;
 
   /** @param begin makes the statements that begin it, at the moment when it does */
@@ -64,9 +64,7 @@ export class OpenTransaction implements TransactionClient, RunningTransaction {
 
   #requireOpen(): void {
     if (!this.#isOver) return;
-    throw new QuartetError("internal", "A statement came when its transaction had ended.", {
-      fix: "Await every statement of a write before the write returns.",
-    });
+    throw lateStatement("Await every statement of a write before the write returns.");
   }
 
   /**
@@ -147,8 +145,14 @@ export class OpenTransaction implements TransactionClient, RunningTransaction {
 
   async #run(...[before, statements, optional]: Sent): Promise<readonly QueryResult[]> {
     const all = [...before, ...statements];
-    const results = await runStatements(this.#client, all, all.length - optional);
-    return results.slice(before.length);
+    try {
+      const results = await runStatements(this.#client, all, all.length - optional);
+      return results.slice(before.length);
+    } catch (error) {
+      // The server knows of no fault, and would commit without what was deferred.
+      if (before.length > 0 && sqlStateOf(error) === undefined) this.#fault = error;
+      throw error;
+    }
   }
 }
 

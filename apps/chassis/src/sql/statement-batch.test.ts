@@ -109,6 +109,50 @@ describe("runStatements", () => {
     expect(rows).toEqual([{ n: 1 }]);
   });
 
+  test("with a name of another text is refused before anything is sent, as the statement explains it, and the connection goes on", async () => {
+    await client.query(insert(1));
+    const other = { name: "insert", text: "delete from kept" };
+    const writes = countWrites(client);
+    const explain = (error: unknown) => new RangeError("explained", { cause: error });
+    const refused = runStatements(client, [
+      { name: "first", text: "select 1" },
+      { ...other, explain },
+      insert(2),
+    ]);
+    await expect(refused).rejects.toMatchObject({
+      message: "explained",
+      cause: { code: "internal", message: expect.stringContaining('"insert"') },
+    });
+    await expect(runStatements(client, [other])).rejects.toMatchObject({ code: "internal" });
+    expect(writes()).toBe(0);
+    // What was refused has not been prepared.
+    await runStatements(client, [{ name: "first", text: "select 2" }, insert(3)]);
+    expect(await kept()).toEqual([1, 3]);
+  });
+
+  test("that gives one name to two texts is refused before anything is sent", async () => {
+    const twice = [
+      { name: "twice", text: "insert into kept values (1)" },
+      { name: "twice", text: "insert into kept values (2)" },
+    ];
+    for (const statements of [twice, twice.toReversed()]) {
+      await expect(runStatements(client, statements)).rejects.toMatchObject({
+        code: "internal",
+        message: expect.stringContaining('"twice"'),
+      });
+    }
+    await runStatements(client, twice.slice(1));
+    expect(await kept()).toEqual([2]);
+  });
+
+  test("whose name of another text is behind what is needed gives what is before it", async () => {
+    await client.query(insert(1));
+    const other = { name: "insert", text: "delete from kept" };
+    const results = await runStatements(client, [insert(2), other, insert(3)], 1);
+    expect(results.map(({ command }) => command)).toEqual(["INSERT"]);
+    expect(await kept()).toEqual([1, 2]);
+  });
+
   test("with a value that cannot be sent fails with what it threw, and the connection goes on", async () => {
     const unsendable = {
       toPostgres: () => {

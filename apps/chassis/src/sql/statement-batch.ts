@@ -1,4 +1,5 @@
 import { type ClientBase, Query, type QueryResult, type Submittable } from "pg";
+import { BatchSender, type Connection, hasOtherText, type InnerQuery, nameTaken } from "./batch-sender.ts";
 import type { SharedStatement } from "./sql-client.ts";
 
 /**
@@ -8,9 +9,13 @@ import type { SharedStatement } from "./sql-client.ts";
  *
  * Without an explicit `begin` among them they are one transaction, and an explicit one spans what follows it.
  *
+ * A name stands for one text on a connection, as pg's own queries have it. With a needed statement whose name stands for another,
+ * nothing is sent.
+ *
  * @param needed how many of them, from the first on, must succeed: what one behind them fails with is not thrown
  * @returns the results of those that succeeded, in order
- * @throws what the first one that failed failed with, as its `explain` has it.
+ * @throws what the first one that failed failed with, as its `explain` has it. QuartetError `internal` for a name that stands
+ * for another text.
  */
 export function runStatements(
   client: ClientBase,
@@ -19,7 +24,7 @@ export function runStatements(
 ): Promise<readonly QueryResult[]> {
   const { promise, resolve, reject } = Promise.withResolvers<readonly QueryResult[]>();
   const timeoutMs = (client as unknown as TimedClient).connectionParameters.query_timeout || 0;
-  const batch = new StatementBatch(statements, (error) => {
+  const batch = new StatementBatch(statements, needed, (error) => {
     const results = batch.results();
     // An error behind all of them is of their COMMIT, when they have none of their own.
     if (error === null || (needed < statements.length && results.length >= needed)) resolve(results);
@@ -34,81 +39,10 @@ export function runStatements(
   });
 }
 
-/** What pg's client asks of who submits to it, and what its connection offers them (pg 8, as pg-cursor uses it). */
-interface Connection {
-  readonly submittedNamedStatements: Record<string, string>;
-  sendCopyFail(reason: string): void;
-  /** All that is sent goes through this. */
-  _send(message: Buffer): unknown;
-  sync(): void;
-}
-
 /** Where pg's client has how long an answer may take, in ms; 0 or false: as long as it wants. */
 interface TimedClient {
   readonly connectionParameters: { readonly query_timeout: number | false };
 }
-
-/** pg's own query, which knows how to prepare itself and to gather its rows. */
-interface InnerQuery {
-  name: string | undefined;
-  readonly text: string;
-  readonly _result: QueryResult & { _types: unknown };
-  readonly _canceledDueToError: Error | false;
-  /** Called with what could not be sent. */
-  callback: (error: Error | null) => void;
-  prepare(connection: Connection): void;
-  handleRowDescription(message: unknown): void;
-  handleDataRow(message: unknown): void;
-  handleCommandComplete(message: unknown, connection: Connection): void;
-}
-
-const senders = new WeakMap<Connection, BatchSender>();
-
-/**
- * Gathers what queries send, and sends it as one piece, which takes half the time of many; and with one Sync, for those that
- * pg's query sends are left out.
- */
-class BatchSender {
-  readonly #connection: Connection;
-  #messages: Buffer[] = [];
-  readonly #gathering: Connection;
-  /** Whose rows are not looked at: they need not be described. */
-  readonly #quietly: Connection;
-
-  /** Kept with the connection: an object with a prototype of its own takes longer to make than a query to print. */
-  static of(connection: Connection): BatchSender {
-    const known = senders.get(connection);
-    if (known !== undefined) return known;
-    const sender = new BatchSender(connection);
-    senders.set(connection, sender);
-    return sender;
-  }
-
-  private constructor(connection: Connection) {
-    this.#connection = connection;
-    const ignored = { value: () => undefined };
-    const gathered = { value: (message: Buffer) => this.#messages.push(message) };
-    // A statement whose values cannot be sent is closed by pg, which goes on believing that the connection has it.
-    this.#gathering = Object.create(connection, { _send: gathered, sync: ignored, close: ignored });
-    this.#quietly = Object.create(this.#gathering, { describe: ignored });
-  }
-
-  begin(): void {
-    this.#messages = [];
-  }
-
-  add(query: InnerQuery, isQuiet: boolean): void {
-    query.prepare(isQuiet ? this.#quietly : this.#gathering);
-  }
-
-  send(): void {
-    this.#messages.push(syncMessage);
-    this.#connection._send(Buffer.concat(this.#messages));
-  }
-}
-
-/** Sync, of the length of its length (PostgreSQL 18, "Message Formats"). */
-const syncMessage = Buffer.from([0x53, 0, 0, 0, 4]);
 
 /** Several queries that pg's client takes for one. What the server sends belongs to the first that is not complete. */
 class StatementBatch {
@@ -119,17 +53,25 @@ class StatementBatch {
   /** The client reads it, in ms. */
   query_timeout = 0;
   readonly #statements: readonly SharedStatement[];
+  readonly #needed: number;
   readonly #queries: readonly InnerQuery[];
   #complete = 0;
   /** Of the complete ones, those before the first that could not be read. */
   #read = 0;
-  /** Of a value that could not be sent: its statement and those behind it were not. */
+  /** Of a statement that could not be sent: it and those behind it were not. */
   #unsent: Error | null = null;
+  /** The statement on whose account nothing was sent. */
+  #refused: number | undefined;
   /** Of a row that could not be read. */
   #unread: Error | null = null;
 
-  constructor(statements: readonly SharedStatement[], callback: (error: Error | null) => void) {
+  constructor(
+    statements: readonly SharedStatement[],
+    needed: number,
+    callback: (error: Error | null) => void,
+  ) {
     this.callback = callback;
+    this.#needed = needed;
     this.#queries = statements.map(({ name, text, values }) => {
       // Of a text and values pg makes a query in half the time that it takes to copy an object.
       const query = new Query(text, values) as unknown as InnerQuery;
@@ -143,9 +85,9 @@ class StatementBatch {
     this._result = new ParserTaker(this.#queries);
   }
 
-  /** Which statement an error is of: the first that is not complete, or could not be read. */
+  /** Which statement an error is of: the first that was refused, is not complete, or could not be read. */
   get failed(): number {
-    return this.#read;
+    return this.#refused ?? this.#read;
   }
 
   /** Of the statements that are complete, up to the first of which a row could not be read. */
@@ -162,10 +104,18 @@ class StatementBatch {
     return this.#current?.text;
   }
 
-  submit(connection: Connection): null {
+  /** @returns what nothing was sent for; the client hands it to {@link handleError}. */
+  submit(connection: Connection): Error | null {
     const sender = BatchSender.of(connection);
     sender.begin();
     for (const [index, query] of this.#queries.entries()) {
+      // Those before it in the batch count as submitted by now.
+      if (hasOtherText(connection, query)) {
+        this.#unsent = nameTaken(query.name);
+        if (index >= this.#needed) break;
+        this.#refused = index;
+        return this.#unsent;
+      }
       sender.add(query, this.#statements[index]?.quiet === true);
       if (this.#unsent !== null) break;
     }
@@ -206,7 +156,7 @@ class StatementBatch {
   }
 
   handleError(error: Error, connection: Connection): void {
-    // The server has skipped the Parse of those behind: they are to be sent again.
+    // The server has skipped the Parse of those behind, or was not sent any: they are to be sent again.
     for (const { name } of this.#queries.slice(this.#complete)) {
       if (name !== undefined) delete connection.submittedNamedStatements[name];
     }

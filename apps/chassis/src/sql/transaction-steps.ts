@@ -71,6 +71,11 @@ export function requireCommitted(result: QueryResult | undefined): void {
   );
 }
 
+/** Of a statement that would be a transaction of its own, or of whoever has the connection then. */
+export function lateStatement(fix: string): QuartetError {
+  return new QuartetError("internal", "A statement came when its transaction had ended.", { fix });
+}
+
 /** @throws QuartetError `unavailable` */
 export async function connect(pool: Pool): Promise<PoolClient> {
   try {

@@ -3,6 +3,7 @@ import { toQuartetError } from "../error/problem.ts";
 import { QuartetError } from "../error/quartet-error.ts";
 import { runBegunTransaction } from "../sql/run-transaction.ts";
 import type { ClaimStatement } from "./begin-with-claims.ts";
+import { ConnectionLoan } from "./connection-loan.ts";
 import type { EventOutcome } from "./event-outcome.ts";
 import type { InboxEvent, InboxKey } from "./inbox-event.ts";
 
@@ -11,9 +12,9 @@ export interface EffectSettings {
   readonly pool: Pool;
   readonly claim: ClaimStatement;
   /** The effects of new events, in order, in the transaction of their claims. */
-  effect(tx: PoolClient, events: readonly InboxEvent[]): Promise<void>;
-  /** Told of each failure, with what was thrown. */
-  onError(error: unknown, event: InboxEvent): void;
+  effect(loan: ConnectionLoan, events: readonly InboxEvent[]): Promise<void>;
+  /** Told of each failure, with what was thrown; of a statement that came late, with the event if it can be but one's. */
+  onError(error: unknown, event: InboxEvent | undefined): void;
 }
 
 /** An event that waits for its effect. */
@@ -66,21 +67,30 @@ function endsGroup(error: unknown): boolean {
   );
 }
 
-function commitTogether(
-  { pool, claim, effect }: EffectSettings,
-  waiting: readonly WaitingEvent[],
-): Promise<void> {
+function commitTogether(settings: EffectSettings, waiting: readonly WaitingEvent[]): Promise<void> {
   return runBegunTransaction(
-    pool,
-    (client) => claim.begin(client, waiting),
+    settings.pool,
+    (client) => settings.claim.begin(client, waiting),
     async (client, claimed) => {
-      if (claimed.length > 0)
-        await effect(
-          client,
-          claimed.map(({ event }) => event),
-        );
+      if (claimed.length > 0) await haveEffects(settings, client, claimed);
     },
   );
+}
+
+async function haveEffects(
+  { effect, onError }: EffectSettings,
+  client: PoolClient,
+  claimed: readonly WaitingEvent[],
+): Promise<void> {
+  const events = claimed.map(({ event }) => event);
+  const loan = new ConnectionLoan(client, (error) =>
+    onError(error, events.length > 1 ? undefined : events[0]),
+  );
+  try {
+    await effect(loan, events);
+  } finally {
+    loan.end();
+  }
 }
 
 function settleTooEarly({ failedKeys, event, settle }: WaitingEvent): boolean {

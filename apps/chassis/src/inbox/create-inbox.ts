@@ -83,10 +83,10 @@ function effectsOf(
 function effectOf(options: InboxOptions, limitMs: number): EffectSettings["effect"] {
   if (options.handleBatch !== undefined || options.sideBySide === true) {
     const together = options.handleBatch ?? runSideBySide(options.handle);
-    return (tx, events) => withinLimit(tx, limitMs, () => together(tx, events));
+    return ({ client, tx }, events) => withinLimit(client, limitMs, () => together(tx, events));
   }
-  return async (tx, events) => {
-    for (const event of events) await withinLimit(tx, limitMs, () => options.handle(tx, event));
+  return async ({ client, tx }, events) => {
+    for (const event of events) await withinLimit(client, limitMs, () => options.handle(tx, event));
   };
 }
 

@@ -32,9 +32,15 @@ interface InboxSettings {
   readonly maxBatch?: number;
   /** Transactions at once, at most. By default 4. Events of one key are never in two of them. */
   readonly maxTransactions?: number;
-  /** Longest time that the handler may take for one call. By default 10 s; a relay waits no longer by default. */
+  /**
+   * Longest time that the handler may take for one call, with all statements that it has sent. By default 10 s; a relay
+   * waits no longer by default.
+   */
   readonly handlerTimeoutMs?: number;
-  /** Told what was thrown: for an event, or for a push that could not be read. By default it is printed. */
+  /**
+   * Told what was thrown: for an event, or for a push that could not be read; and of each statement that came too late, for
+   * the event if its transaction had no other. By default it is printed.
+   */
   readonly onError?: (error: unknown, event: InboxEvent | undefined) => void;
 }
 
@@ -43,6 +49,10 @@ interface PerEvent {
    * The effect of one event, in the transaction that remembers it. It may run more than once and is committed once, so it
    * must do nothing that a rollback does not undo. It may share its transaction with others, which run before and after it,
    * and beside it only when `sideBySide` says so. Never end the transaction, and let errors of the database pass.
+   *
+   * `tx` is a connection of the pool for as long as the transaction lasts. Await every statement: what was sent and not
+   * awaited is waited for, as a part of the handler, but what is asked for later is refused, and told to `onError`.
+   * Its `release()` does nothing.
    *
    * The code of a `QuartetError` tells the sender whether to try again (`error-codes.ts`); any other error is a 500, which
    * is tried again.

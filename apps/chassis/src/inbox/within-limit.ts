@@ -1,10 +1,11 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Client, type PoolClient } from "pg";
 import { QuartetError } from "../error/quartet-error.ts";
 import { socketOf } from "../sql/client-socket.ts";
 
 /**
- * Waits for a handler for a limited time. One that does not end loses its connection: what it may still send goes
- * nowhere, and the database undoes what it did.
+ * Waits for a handler for a limited time, and for the statements that it did not wait for. One that does not end loses its
+ * connection: what it may still send goes nowhere, and the database undoes what it did.
  *
  * @throws QuartetError `deadline_exceeded`; else what the handler threw.
  */
@@ -26,6 +27,27 @@ export async function withinLimit(
   try {
     await Promise.race([handler(), expired.promise]);
   } finally {
+    if (isBusy(client)) await Promise.race([answerAll(client), expired.promise]);
     clearTimeout(timer);
+  }
+}
+
+/** A statement waits for its answer; as pg's client has it, which its types leave out. */
+function isBusy(client: PoolClient): boolean {
+  return (client as { readonly readyForQuery?: boolean }).readyForQuery === false;
+}
+
+/**
+ * Waits until all statements are answered, and those that are sent at once upon an answer. Behind COMMIT these would have
+ * no effect, and what was to go together would not.
+ */
+async function answerAll(client: PoolClient): Promise<void> {
+  try {
+    while (isBusy(client)) {
+      await client.query("");
+      await nextTurn(); // what waited for the answer before has gone on
+    }
+  } catch {
+    // The connection is lost, as who ends the transaction finds out.
   }
 }

@@ -26,8 +26,8 @@ import { type Runtime, requireMain, requireOutbox, requireWriter } from "./runti
 
 /** Longest wait for the replica to show what undid the decision before; then the push is tried again later. */
 const catchUpMs = 2_000;
-/** Longest time, over all pushes, for a replica to get where a client said that it must be: there may be no such place. */
-const namedPlaceMs = 60_000;
+/** Pushes, at growing pauses, for a replica to get where a client said that it must be: there may be no such place. */
+const namedPlaceAttempts = 9;
 
 /** Records an accepted command's operation, so that it can be seen before it is decided. */
 export async function recordAccepted(runtime: Runtime, accepted: CommandAccepted): Promise<void> {
@@ -46,7 +46,8 @@ export async function recordAccepted(runtime: Runtime, accepted: CommandAccepted
  * is decided by a replica that shows what undid the decision before; one that a client sent with a position, by a replica
  * that is there, or it ends as refused.
  *
- * @throws QuartetError `stale` when the replica does not get there in time: then the push is tried again later.
+ * @throws QuartetError `stale`, or `aborted` for a place that a client named, when the replica does not get there in time:
+ * then the push is tried again later.
  */
 export async function decideAccepted(
   runtime: Runtime,
@@ -64,7 +65,7 @@ export async function decideAccepted(
     const call = toCall(runtime, event, accepted, scope);
     if (runtime.found.serviceClass === "crud") await decideAndCommit(runtime, event, call);
     else {
-      await catchUp(runtime, accepted, scope);
+      await catchUp(runtime, event, accepted, scope);
       await decideAndSubmit(runtime, event, call, accepted.attempt);
     }
   } catch (error) {
@@ -94,19 +95,26 @@ async function endRefused(
  * What a failover has lost nobody can read: then what undid the decision is lost too, and it is made again as it is. Where
  * crud says that it is made again, a replica gets in time; what a client named may be made up.
  */
-async function catchUp(runtime: Runtime, accepted: CommandAccepted, scope: CallScope): Promise<void> {
-  const { position, attempt } = accepted;
+async function catchUp(
+  runtime: Runtime,
+  event: ReceivedEvent,
+  { position, attempt }: CommandAccepted,
+  scope: CallScope,
+): Promise<void> {
   if (position === "") return;
   try {
     await requireMain(runtime).replay.waitIfPossible(parsePosition(position), catchUpMs, scope.signal);
   } catch (error) {
-    const waitedMs = Date.now() - headOf(accepted).acceptTime.getTime();
-    if (attempt > 1 || waitedMs < namedPlaceMs) throw error;
-    throw new QuartetError(
-      "failed_precondition",
-      `No replica reached the command's Quartet-Position ${position} within ${namedPlaceMs / 1_000} s, so nothing was done.`,
-      { cause: error, field: "Quartet-Position", fix: "Send it with a position that an answer brought." },
-    );
+    if (attempt > 1 || scope.signal.aborted) throw error;
+    const what = `No replica reached the command's Quartet-Position ${position}`;
+    // A 503 would say that this process is away; it is this command alone that has to wait.
+    if (event.attempt < namedPlaceAttempts)
+      throw new QuartetError("aborted", `${what} yet.`, { cause: error });
+    throw new QuartetError("failed_precondition", `${what}, so nothing was done.`, {
+      cause: error,
+      field: "Quartet-Position",
+      fix: "Send it with a position that an answer brought.",
+    });
   }
 }
 

@@ -35,12 +35,11 @@ export async function receiveEvent(
   }
 }
 
-/** A fault of the deployment, which is mended there and not by whoever sent the event: it is tried again. */
+/** A fault of the deployment: it is tried again. Others of this process may be well, so it does not say to be away. */
 function notGranted(cause: unknown): QuartetError {
-  return new QuartetError("unavailable", "The database refused: this login may not do that.", {
+  return new QuartetError("internal", "The database refused: this login may not do that.", {
     cause,
     fix: "Run `quartet apply`, which grants each class what it needs.",
-    retryAfterSeconds: 1,
   });
 }
 

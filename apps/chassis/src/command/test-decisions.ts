@@ -178,7 +178,11 @@ export function acceptance(
 }
 
 /** Pushes an accepted command to a micro, whose replica and outbox are the database of the crud. */
-export async function decideInMicro(runtime: OpenRuntime, accepted: CommandAccepted): Promise<void> {
+export async function decideInMicro(
+  runtime: OpenRuntime,
+  accepted: CommandAccepted,
+  attempt = 1,
+): Promise<void> {
   const micro = {
     ...runtime,
     found: { ...runtime.found, serviceClass: "micro" as const },
@@ -186,7 +190,7 @@ export async function decideInMicro(runtime: OpenRuntime, accepted: CommandAccep
   };
   const data = encodeJson(CommandAcceptedSchema, accepted, runtime.domain.registry);
   const event = pushOf(systemSubscriptions.decisions, CommandAcceptedSchema.typeName, data);
-  await receiveEvent(micro, event, scope());
+  await receiveEvent(micro, { ...event, attempt }, scope());
 }
 
 /** How many intents of an operation were published. */

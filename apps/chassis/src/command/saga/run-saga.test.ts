@@ -257,7 +257,7 @@ test("a grant that is missing is no refusal: nothing is undone for it", async ()
       throw translateDatabaseError(missing);
     },
   });
-  await expect(begin()).rejects.toMatchObject({ code: "unavailable" });
+  await expect(begin()).rejects.toMatchObject({ code: "internal" });
   expect(await state()).toMatchObject({ status: "RUNNING", steps: "DONE RUNNING PENDING" });
 });
 
